@@ -1,0 +1,267 @@
+"""Every setting of the shop, read once from the environment; `.env.example` lists the variables.
+
+Production is the default: what is unsafe must be asked for, and a missing secret stops the start.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from config import embedded_postgres
+from shop import money
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+TESTING: bool = env.bool("TESTING", default=False)
+SECRET_KEY: str = env.str("SECRET_KEY")
+
+# One address for links, cookies, redirects and hosts.
+SITE_URL: str = env.str("SITE_URL").rstrip("/")
+_site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname or _site.path:
+    raise ImproperlyConfigured(f"SITE_URL must be like https://shop.example, not {SITE_URL!r}")
+_https = _site.scheme == "https"
+
+# The shop
+
+SHOP_NAME: str = env.str("SHOP_NAME", default="Quire & Quill")
+SHOP_CURRENCY: str = money.currency(env.str("SHOP_CURRENCY", default="EUR")).code
+SHOP_COUNTRIES: list[str] = env.list(
+    "SHOP_COUNTRIES", default=["AT", "BE", "CH", "DE", "ES", "FR", "GB", "IE", "IT", "NL", "US"]
+)
+SHIPPING_FLAT_MINOR: int = env.int("SHIPPING_FLAT_MINOR", default=490)
+SHIPPING_FREE_FROM_MINOR: int = env.int("SHIPPING_FREE_FROM_MINOR", default=50_00)
+CART_LINE_LIMIT: int = env.int("CART_LINE_LIMIT", default=20)
+
+# Deadlines of an order, and of an attempt to pay for it
+
+HOLD = timedelta(minutes=60)
+PAY_WITHIN = timedelta(hours=24)
+SESSION_LASTS = timedelta(minutes=45)
+CLOCK_MARGIN = timedelta(minutes=5)
+
+# How many orders may wait for payment at once, so that nobody can reserve the shop empty
+
+PENDING_LIMIT_PER_BUYER: int = env.int("PENDING_LIMIT_PER_BUYER", default=5)
+PENDING_LIMIT_PER_ADDRESS: int = env.int("PENDING_LIMIT_PER_ADDRESS", default=30)
+
+# Two e-mail addresses that differ in case alone are one: a constraint holds what `unique` cannot.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+
+# Stripe
+
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY")
+STRIPE_PUBLISHABLE_KEY: str = env.str("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_VERSION = "2026-05-27.dahlia"
+STRIPE_APP_TAG: str = env.str("STRIPE_APP_TAG", default="shop")
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+if STRIPE_LIVE_MODE:
+    STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY
+else:
+    STRIPE_TEST_SECRET_KEY = STRIPE_SECRET_KEY
+_stripe_pages = ["https://checkout.stripe.com"]
+# dj-stripe takes even an empty STRIPE_API_HOST for an address, so it exists only when it is used.
+if _stripe_host := env.str("STRIPE_API_HOST", default="").rstrip("/"):
+    if STRIPE_LIVE_MODE:
+        raise ImproperlyConfigured("STRIPE_API_HOST is for the sandbox: refused with a live key")
+    STRIPE_API_HOST = _stripe_host
+    _stripe_pages.append(STRIPE_API_HOST)
+    SILENCED_SYSTEM_CHECKS.append("djstripe.W002")
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None
+
+# Waits of the worker, in seconds
+
+RETRY_FIRST_SECONDS: float = env.float("RETRY_FIRST_SECONDS", default=5)
+RETRY_LONGEST_SECONDS: float = env.float("RETRY_LONGEST_SECONDS", default=300)
+WORKER_POLL_SECONDS: float = env.float("WORKER_POLL_SECONDS", default=5)
+WORKER_HEARTBEAT_SECONDS: float = env.float("WORKER_HEARTBEAT_SECONDS", default=10)
+WORKER_STALLED_SECONDS: float = env.float("WORKER_STALLED_SECONDS", default=30)
+
+# For tests only
+
+CLOCK_OFFSET_FILE: str = env.str("CLOCK_OFFSET_FILE", default="")
+FAULT_POINT: str = env.str("FAULT_POINT", default="")
+if (CLOCK_OFFSET_FILE or FAULT_POINT) and (STRIPE_LIVE_MODE or not TESTING):
+    raise ImproperlyConfigured("CLOCK_OFFSET_FILE and FAULT_POINT are for tests (TESTING) only")
+
+# Django
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "procrastinate.contrib.django",
+    "djstripe",
+    "accounts",
+    "shop",
+    "cart",
+    "orders",
+    "payments",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "shop.context.shop",
+            ]
+        },
+    }
+]
+
+_database = env.db_url_config(
+    env.str("DATABASE_URL", default="") or embedded_postgres.lease(BASE_DIR / "var")
+)
+_database["CONN_HEALTH_CHECKS"] = True
+_database["OPTIONS"] = _database.get("OPTIONS", {}) | {
+    "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10), "timeout": 5},
+    # A stuck lock or a forgotten transaction must not hold up the shop.
+    "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+if TESTING:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+elif redis_url := env.str("REDIS_URL", default=""):
+    CACHES = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": redis_url,
+            # Redis away: the shop is slower, never wrong.
+            "OPTIONS": {
+                "IGNORE_EXCEPTIONS": True,
+                "SOCKET_CONNECT_TIMEOUT": 1,
+                "SOCKET_TIMEOUT": 1,
+            },
+        }
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+        }
+    }
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if TESTING or DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Mail
+
+vars().update(env.email("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default=f"shop@{_site.hostname}")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Sign-in
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SHOP_NAME}: "
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+
+# The browser's side of safety
+
+ALLOWED_HOSTS = [_site.hostname]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_SSL_REDIRECT = _https
+# Stripe counts a redirect as a failure, and a health check comes without a proxy.
+SECURE_REDIRECT_EXEMPT = [r"^stripe/webhook/", r"^health$"]
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        # Browsers hold the redirect that answers a form to this list: Stripe's page must be on it.
+        "form-action": [SELF, *_stripe_pages],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"procrastinate": {"level": "WARNING"}, "stripe": {"level": "WARNING"}},
+}

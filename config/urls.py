@@ -1,0 +1,25 @@
+"""The root of all addresses."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.static import serve
+
+from config.health import health
+from payments.webhooks import WebhookView
+
+# dj-stripe's own name for its address, so that its admin and commands keep finding it.
+webhook_urls = [
+    path("webhook/<uuid:uuid>/", WebhookView.as_view(), name="djstripe_webhook_by_uuid"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("shop.urls")),
+    path("cart/", include("cart.urls")),
+    path("", include("payments.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("stripe/", include((webhook_urls, "djstripe"))),
+    path("health", health, name="health"),
+    # Pictures that staff uploaded; a proxy or a bucket may take this over.
+    re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+]

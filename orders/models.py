@@ -1,0 +1,289 @@
+"""Orders, their lines, their story, and what about them waits for a person."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from cart.models import Cart
+from shop.models import Variant
+
+
+class Reason(models.TextChoices):
+    """Why an order moved, or why its story has an entry that is no move."""
+
+    PLACED = "placed", "placed"
+    CAPTURE = "capture", "payment received"
+    LATE_CAPTURE = "late_capture", "payment received late"
+    MANUAL = "manual", "payment entered by staff"
+    ZERO = "zero", "nothing to pay"
+    ACCEPTED = "accepted", "accepted by staff"
+    BUYER = "buyer", "canceled by the buyer"
+    STAFF = "staff", "canceled by staff"
+    REPLACEMENT = "replacement", "replaced by a newer order"
+    EXPIRY = "expiry", "not paid in time"
+    FULFILLED = "fulfilled", "handed over"
+    REFUNDED = "refunded", "refunded"
+    REFUND_FAILED = "refund_failed", "refund failed"
+    FAILED_CARD = "failed_card", "card declined"
+    PROCESSING = "processing", "payment on its way"
+    PAYMENT_FAILED = "payment_failed", "payment failed"
+    MONEY_BOOKED = "money_booked", "money booked"
+    REVIEW_OPENED = "review_opened", "put to review"
+    REVIEW_RESOLVED = "review_resolved", "review resolved"
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", "awaiting payment"
+    PAID = "paid", "paid"
+    FULFILLED = "fulfilled", "fulfilled"
+    CANCELED = "canceled", "canceled"
+    REFUNDED = "refunded", "refunded"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def pending(self) -> Self:
+        """Keep orders that hold stock and wait for money."""
+        return self.filter(status=Status.PENDING)
+
+    def with_lines(self) -> Self:
+        """Fetch what a page shows of each order's lines, in two queries more."""
+        return self.prefetch_related("lines__variant__product")
+
+
+class Order(models.Model):
+    """What somebody agreed to buy; amounts in minor units of `currency`, frozen when placed."""
+
+    Status = Status
+
+    class PlacedBy(models.TextChoices):
+        BUYER = "buyer"
+        STAFF = "staff"
+
+    number = models.CharField(max_length=16, unique=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders"
+    )
+    email = models.EmailField("e-mail address")
+    locale = models.CharField(max_length=16)
+    currency = models.CharField(max_length=3)
+    subtotal_minor = models.PositiveBigIntegerField()
+    discount_minor = models.PositiveBigIntegerField(default=0)
+    shipping_minor = models.PositiveBigIntegerField()
+    tax_minor = models.PositiveBigIntegerField(default=0)
+    total_minor = models.PositiveBigIntegerField()
+    tax_included_minor = models.PositiveBigIntegerField(default=0)
+    shipping_address = models.JSONField()
+    billing_address = models.JSONField(null=True)
+    client_ip = models.GenericIPAddressField(null=True)
+    cart = models.ForeignKey(Cart, models.PROTECT, null=True, related_name="orders")
+    cart_due_at = models.DateTimeField(null=True)
+    cart_emptied_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField(max_length=64)
+    placed_by = models.CharField(max_length=5, choices=PlacedBy, default=PlacedBy.BUYER)
+    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    placed_at = models.DateTimeField()
+    hold_until = models.DateTimeField()
+    pay_until = models.DateTimeField()
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-placed_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    total_minor=F("subtotal_minor")
+                    - F("discount_minor")
+                    + F("shipping_minor")
+                    + F("tax_minor")
+                ),
+                name="order_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="order_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="order_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                condition=Q(cart_emptied_at__isnull=True) | Q(cart_due_at__isnull=False),
+                name="order_cart_emptied_only_when_due",
+            ),
+            models.UniqueConstraint(
+                fields=["cart"], condition=Q(status="pending"), name="order_one_pending_per_cart"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["hold_until"], condition=Q(status="pending"), name="order_holds"),
+            models.Index(
+                fields=["cart"],
+                condition=Q(cart_due_at__isnull=False, cart_emptied_at__isnull=True),
+                name="order_cart_due",
+            ),
+            models.Index(fields=["user", "-placed_at"], name="order_by_user"),
+            models.Index(fields=["email"], name="order_by_email"),
+            models.Index(
+                fields=["client_ip"], condition=Q(status="pending"), name="order_pending_by_ip"
+            ),
+            models.Index(fields=["-placed_at", "-id"], name="order_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == Status.PENDING
+
+    @property
+    def is_paid(self) -> bool:
+        """Paid and not given back, handed over or not."""
+        return self.status in {Status.PAID, Status.FULFILLED}
+
+    @property
+    def is_canceled(self) -> bool:
+        return self.status == Status.CANCELED
+
+
+class OrderLine(models.Model):
+    """A variant on a placed order, in minor units of `order.currency`; never edited later."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="+")
+    title = models.CharField(max_length=320)
+    sku = models.CharField("SKU", max_length=64)
+    quantity = models.PositiveIntegerField()
+    unit_price_minor = models.PositiveBigIntegerField()
+    discount_minor = models.PositiveBigIntegerField(default=0)
+    tax_minor = models.PositiveBigIntegerField(default=0)
+    tax_included_minor = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "variant"], name="order_line_per_variant"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="order_line_has_quantity"),
+            models.CheckConstraint(
+                condition=Q(discount_minor__lte=F("unit_price_minor") * F("quantity")),
+                name="order_line_discount_within_price",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.sku} on order {self.order_id}"
+
+    @property
+    def subtotal_minor(self) -> int:
+        return self.quantity * self.unit_price_minor
+
+
+class OrderEvent(models.Model):
+    """An entry of an order's story, append-only; one that is no move has `from` = `to`.
+
+    Written under the order's lock, so the entries chain in the order of their keys. `cause` is the
+    id of the Stripe event or object, or of the user, that brought it about.
+    """
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="events")
+    from_status = models.CharField(max_length=9, choices=Status, blank=True)
+    to_status = models.CharField(max_length=9, choices=Status)
+    reason = models.CharField(max_length=16, choices=Reason)
+    cause = models.CharField(max_length=255, blank=True)
+    by_user_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
+    happened_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(to_status__in=Status.values)
+                & (Q(from_status__in=Status.values) | Q(from_status="", reason="placed")),
+                name="order_event_statuses_are_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=Reason.values), name="order_event_reason_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'new'} > {self.to_status}: {self.reason}"
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def open(self) -> Self:
+        return self.filter(resolved_at__isnull=True)
+
+
+class Review(models.Model):
+    """A question about an order that only a person can answer."""
+
+    class Reason(models.TextChoices):
+        MISMATCH = "mismatch", "payment differs from what was asked"
+        LATE = "late", "payment arrived after the order was canceled"
+        SECOND = "second", "a second payment arrived"
+        UNPAID = "unpaid", "a closed payment was completed, its money is on its way"
+
+    class Resolution(models.TextChoices):
+        ACCEPTED = "accepted", "accepted"
+        REFUNDED = "refunded", "refunded"
+        MANUAL = "manual", "settled by a manual entry"
+        ANSWERED = "answered", "answered by the payment's own outcome"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="reviews")
+    reason = models.CharField(max_length=16, choices=Reason)
+    cause = models.CharField(max_length=255)
+    detail = models.TextField(blank=True)
+    opened_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+    resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
+    resolved_by_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "reason", "cause"], name="review_once_per_cause"
+            ),
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True, resolution="")
+                | Q(
+                    resolved_at__isnull=False,
+                    resolution__in=["accepted", "refunded", "manual", "answered"],
+                ),
+                name="review_resolved_with_a_resolution",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["order"], condition=Q(resolved_at__isnull=True), name="review_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()}: {self.cause}"
+
+
+class OrderMail(models.Model):
+    """A mail that a committed fact owes the buyer; sent after the commit, at least once."""
+
+    class Kind(models.TextChoices):
+        CONFIRMATION = "confirmation"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="mails")
+    kind = models.CharField(max_length=32, choices=Kind)
+    cause = models.CharField(max_length=255)
+    due_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "kind", "cause"], name="order_mail_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for order {self.order_id}"
