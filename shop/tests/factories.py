@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import factory
 from django.conf import settings
+from factory.declarations import LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from shop import services
@@ -15,8 +15,8 @@ class CategoryFactory(DjangoModelFactory[Category]):
     class Meta:
         model = Category
 
-    name = factory.Sequence(lambda n: f"Category {n}")
-    slug = factory.Sequence(lambda n: f"category-{n}")
+    name = Sequence(lambda n: f"Category {n}")
+    slug = Sequence(lambda n: f"category-{n}")
 
 
 class ProductFactory(DjangoModelFactory[Product]):
@@ -25,28 +25,28 @@ class ProductFactory(DjangoModelFactory[Product]):
     class Meta:
         model = Product
 
-    title = factory.Sequence(lambda n: f"Product {n}")
-    slug = factory.Sequence(lambda n: f"product-{n}")
-    category = factory.SubFactory(CategoryFactory)
-    created_at = factory.LazyFunction(now)
+    title = Sequence(lambda n: f"Product {n}")
+    slug = Sequence(lambda n: f"product-{n}")
+    category = SubFactory(CategoryFactory)
+    created_at = LazyFunction(now)
 
 
 class VariantFactory(DjangoModelFactory[Variant]):
-    """A variant on sale with `on_hand` units, 10 unless told, and the movement that brought them."""
+    """A variant on sale with `on_hand` units (10 unless told), received by a movement."""
 
     class Meta:
         model = Variant
 
-    product = factory.SubFactory(ProductFactory)
-    sku = factory.Sequence(lambda n: f"SKU-{n}")
+    product = SubFactory(ProductFactory)
+    sku = Sequence(lambda n: f"SKU-{n}")
     title = "Paperback"
     price_minor = 12_00
-    currency = factory.LazyFunction(lambda: settings.SHOP_CURRENCY)
+    currency = LazyFunction(lambda: settings.SHOP_CURRENCY)
 
     @classmethod
     def _create(cls, model_class: type[Variant], *args: Any, **kwargs: Any) -> Variant:
         on_hand = kwargs.pop("on_hand", 10)
-        variant = super()._create(model_class, *args, **kwargs)
+        variant: Variant = super()._create(model_class, *args, **kwargs)
         if on_hand:
             services.receive(variant_id=variant.pk, quantity=on_hand, reference="factory", at=now())
             variant.refresh_from_db()
