@@ -1,0 +1,73 @@
+# Each target sets up what it needs. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCKS := requirements.txt requirements-dev.txt requirements-spec.txt
+
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e lint format lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(INSTALLED)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000 (PORT)
+	@exec $(BIN)/python -m config.demo
+
+test: $(INSTALLED)  ## run every test but the browser's, on a PostgreSQL of their own
+	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+e2e: $(INSTALLED)  ## run the browser tests, with the system's Chromium
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  command -v google-chrome >/dev/null || \
+	  { echo "The browser tests need Chromium: install the Debian package chromium." >&2; exit 1; }
+	@$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
+
+# Nothing here reads the database, so none is started; the secrets only have to be there.
+lint: export DATABASE_URL := postgres://lint@127.0.0.1:1/lint
+lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ
+lint: export SITE_URL := https://shop.example
+lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
+lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
+lint: export STRIPE_WEBHOOK_SECRET := whsec_aaaaaaaaaaaaaaaaaaaaaaaa
+lint: export STRIPE_WEBHOOK_UUID := 00000000-0000-4000-8000-000000000000
+lint: $(INSTALLED)  ## check format, style, types, imports, migrations and deployment settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(INSTALLED)  ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lock: $(INSTALLED)  ## write the lock files anew after a change of a .in file
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --output-file=requirements.txt requirements.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --output-file=requirements-dev.txt requirements-dev.in
+
+LOCK_OPTIONS := --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options
+
+clean:  ## end a running demo's database and delete everything that was made here
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m config.embedded_postgres remove var; \
+	  else $(PYTHON) -m config.embedded_postgres remove var; fi
+	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+
+$(INSTALLED): $(LOCKS)
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "$(PYTHON) is missing: install the Debian packages python3 and python3-venv." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv is missing: install the Debian package python3-venv." >&2; exit 1; }
+	@echo "Setting up $(VENV): about a minute the first time ..."
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes \
+	  -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps \
+	  -r requirements-spec.txt
+	@touch $@

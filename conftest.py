@@ -1,0 +1,196 @@
+"""What every test stands on: an environment, a throw-away PostgreSQL, the Stripe sandbox.
+
+Settings are read when Django is set up below, before pytest imports any test; so all of this is
+decided at import. With xdist the first process starts the server; its workers inherit the address.
+"""
+
+import atexit
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+import pytest
+import requests
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from pytest_django import DjangoDbBlocker
+
+from config import embedded_postgres
+
+PROJECT = Path(__file__).parent
+STRIPE_SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
+STRIPE_WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
+STRIPE_WEBHOOK_UUID = "11111111-2222-4333-8444-555555555555"
+CARD_EXPIRY = "12/34"
+REQUEST_SECONDS = 10
+
+_session = ExitStack()
+atexit.register(_session.close)
+# This process's own files, those that tests leave behind among them; an xdist worker's lie below.
+# As root PostgreSQL runs as another user, who has to enter.
+_scratch = Path(tempfile.mkdtemp(prefix="shop-tests-"))
+_scratch.chmod(0o711)
+_session.callback(shutil.rmtree, _scratch, ignore_errors=True)
+os.environ["TMPDIR"] = tempfile.tempdir = str(_scratch)
+
+
+def _start_postgres() -> str:
+    return _session.enter_context(embedded_postgres.server(_scratch, fsync=False))
+
+
+def _reserve_port() -> socket.socket:
+    """Keep a free port from everybody but the sandbox.
+
+    dj-stripe reads the sandbox's address once, before it runs. SO_REUSEADDR set after binding lets
+    one other socket that has it listen on the port, while the kernel gives it to nobody.
+    """
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return reserved
+
+
+_sandbox_port = _session.enter_context(_reserve_port())
+_sandbox_url = f"http://127.0.0.1:{_sandbox_port.getsockname()[1]}"
+
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "TESTING": "1",
+    "DEBUG": "0",
+    "DATABASE_URL": os.environ.get("DATABASE_URL") or _start_postgres(),
+    "SECRET_KEY": "tests-" + "0123456789-abcdefghij" * 3,
+    "SITE_URL": "http://testserver",
+    "STRIPE_SECRET_KEY": STRIPE_SECRET_KEY,
+    "STRIPE_PUBLISHABLE_KEY": STRIPE_SECRET_KEY.replace("sk_", "pk_"),
+    "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+    "STRIPE_WEBHOOK_UUID": STRIPE_WEBHOOK_UUID,
+    "STRIPE_API_HOST": _sandbox_url,
+    "CLOCK_OFFSET_FILE": str(_scratch / "clock-offset"),
+    "MEDIA_ROOT": str(_scratch / "media"),
+    "EMAIL_URL": "memorymail://",
+}
+django.setup()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Put one generated migration in the place of dj-stripe's own, which take 25 seconds.
+
+    CI runs the real ones in a step of its own. The generated one is named as the last real one,
+    because ours may depend on it.
+    """
+    import_path = _scratch / "generated"
+    package = import_path / "djstripe_in_one_step"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    sys.path.insert(0, str(import_path))
+    settings.MIGRATION_MODULES = {"djstripe": package.name}
+    with django_db_blocker.unblock():
+        call_command("makemigrations", "djstripe", verbosity=0)
+        # It looked into the real database, where the pool would keep every test.
+        connection = connections["default"]
+        assert isinstance(connection, DatabaseWrapper)
+        connection.close()
+        connection.close_pool()
+    (generated,) = package.glob("0001_*.py")
+    real = Path(django.apps.apps.get_app_config("djstripe").path) / "migrations"
+    generated.rename(package / max(path.name for path in real.glob("0*.py")))
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The Stripe sandbox, seen from outside: its control API and its hosted page."""
+
+    url: str
+
+    def get(self, path: str) -> Any:
+        """Return the JSON answer of the control API at `path`, like `faults`."""
+        return self._call("GET", f"/_sandbox/{path}")
+
+    def post(self, path: str, **fields: object) -> Any:
+        """Send `fields` as JSON to the control API at `path`; returns the JSON answer."""
+        return self._call("POST", f"/_sandbox/{path}", json=fields)
+
+    def fault(self, **fields: object) -> None:
+        """Switch a fault on, like kind="drop_answer", path="/v1/checkout/sessions"."""
+        self.post("faults", **fields)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the latest 100 events as Stripe's API lists them, newest first."""
+        listed = self._call(
+            "GET",
+            "/v1/events?limit=100",
+            headers={"Authorization": f"Bearer {STRIPE_SECRET_KEY}"},
+        )
+        events: list[dict[str, Any]] = listed["data"]
+        return events
+
+    def pay(
+        self,
+        session_url: str,
+        *,
+        card: str = "4242424242424242",
+        email: str = "reader@example.com",
+        method: str = "card",
+    ) -> requests.Response:
+        """Send the form of the hosted page; the answer is a redirect (303) or a decline (402)."""
+        form = {
+            "email": email,
+            "method": method,
+            "card": card,
+            "expiry": CARD_EXPIRY,
+            "cvc": "123",
+            "name": "A. Reader",
+        }
+        return requests.post(session_url, data=form, allow_redirects=False, timeout=REQUEST_SECONDS)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        answer = requests.request(method, self.url + path, timeout=REQUEST_SECONDS, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[Sandbox]:
+    command = [sys.executable, "-m", "stripe_sandbox"]
+    command += ["--port", str(urlsplit(_sandbox_url).port)]
+    command += ["--state", str(_scratch / "stripe_sandbox.sqlite3")]
+    # Tests deliver events themselves, so that their order is the test's own.
+    environment = dict(os.environ) | {"STRIPE_WEBHOOK_URL": ""}
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Stripe sandbox on {_sandbox_url}\n"
+        yield Sandbox(_sandbox_url)
+        process.terminate()
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox) -> Iterator[Sandbox]:
+    """Stripe, freshly opened: no objects, no faults, the clock on time."""
+    sandbox_process.post("reset")
+    yield sandbox_process
+    Path(settings.CLOCK_OFFSET_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> Mapping[str, str]:
+    """The environment in which a process of the shop works on this test's database."""
+    name = settings.DATABASES["default"]["NAME"]
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return dict(os.environ) | {"DATABASE_URL": url._replace(path=f"/{name}").geturl()}
