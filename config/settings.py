@@ -5,6 +5,7 @@ Production is the default: what is unsafe must be asked for, and a missing secre
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -162,6 +163,7 @@ _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+CACHES: dict[str, dict[str, Any]]
 if TESTING:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 elif redis_url := env.str("REDIS_URL", default=""):
@@ -182,6 +184,8 @@ else:
         "default": {
             "BACKEND": "django.core.cache.backends.db.DatabaseCache",
             "LOCATION": "cache",
+            # Beyond it entries are culled at random, and with them the counts of the limits.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     }
 
@@ -243,6 +247,11 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+REST_FRAMEWORK = {
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
+    # How often one address, and one user, may post: names of `shop.limits`.
+    "DEFAULT_THROTTLE_RATES": {"place_order": "20/min", "find_order": "10/min"},
+}
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {

@@ -7,10 +7,11 @@ from shop.models import Category
 
 
 def shop(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's names and its top categories, which are one query when a page shows them."""
+    """Return the shop's names and its top categories (one query, made when a page shows them)."""
     return {
         "shop_name": settings.SHOP_NAME,
         "is_test_mode": not settings.STRIPE_LIVE_MODE,
         "site_url": settings.SITE_URL,
+        "shop_currency": settings.SHOP_CURRENCY,
         "shelves": Category.objects.filter(parent=None),
     }

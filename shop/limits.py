@@ -1,0 +1,68 @@
+"""Limits on how often a view is asked to do something.
+
+They keep a single visitor from wearing the shop out. They count in the cache, so they may count
+short under a burst: what guards money or stock is a row in the database, never one of these.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+class _ByAddress(SimpleRateThrottle):
+    """One client address; NUM_PROXIES says how many proxies of ours to believe about it."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__()
+
+    def get_rate(self) -> str:
+        return str(api_settings.DEFAULT_THROTTLE_RATES[self.scope])
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        return f"limit:{self.scope}:address:{self.get_ident(request)}"
+
+
+class _ByUser(_ByAddress):
+    """One signed-in user, from wherever; nobody in particular is not limited by this one."""
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        if not request.user.is_authenticated:
+            return None
+        return f"limit:{self.scope}:user:{request.user.pk}"
+
+
+def limited(name: str) -> Callable[[View[P]], View[P]]:
+    """Answer 429 with Retry-After to whoever sends more than DEFAULT_THROTTLE_RATES[name] allows.
+
+    Looking is free: GET and HEAD are not counted.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @functools.wraps(view)
+        def within_limit(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method in {"GET", "HEAD"}:
+                return view(request, *args, **kwargs)
+            for throttle in (_ByAddress(name), _ByUser(name)):
+                if not throttle.allow_request(request, view):
+                    return _too_many(request, throttle.wait())
+            return view(request, *args, **kwargs)
+
+        return within_limit
+
+    return decorate
+
+
+def _too_many(request: HttpRequest, seconds: float | None) -> HttpResponse:
+    response = render(request, "429.html", status=429)
+    response["Retry-After"] = str(max(1, math.ceil(seconds or 0)))
+    return response
