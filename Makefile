@@ -33,7 +33,6 @@ lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_WEBHOOK_SECRET := whsec_aaaaaaaaaaaaaaaaaaaaaaaa
-lint: export STRIPE_WEBHOOK_UUID := 00000000-0000-4000-8000-000000000000
 lint: $(INSTALLED)  ## check format, style, types, imports, migrations and deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,7 +54,7 @@ LOCK_OPTIONS := --quiet --generate-hashes --strip-extras --allow-unsafe --no-emi
 clean:  ## end a running demo's database and delete everything that was made here
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m config.embedded_postgres remove var; \
 	  else $(PYTHON) -m config.embedded_postgres remove var; fi
-	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) var staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 
 $(INSTALLED): $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || \

@@ -32,7 +32,6 @@ from config import embedded_postgres
 PROJECT = Path(__file__).parent
 STRIPE_SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
 STRIPE_WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
-STRIPE_WEBHOOK_UUID = "11111111-2222-4333-8444-555555555555"
 CARD_EXPIRY = "12/34"
 REQUEST_SECONDS = 10
 
@@ -75,7 +74,6 @@ os.environ |= {
     "STRIPE_SECRET_KEY": STRIPE_SECRET_KEY,
     "STRIPE_PUBLISHABLE_KEY": STRIPE_SECRET_KEY.replace("sk_", "pk_"),
     "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
-    "STRIPE_WEBHOOK_UUID": STRIPE_WEBHOOK_UUID,
     "STRIPE_API_HOST": _sandbox_url,
     "CLOCK_OFFSET_FILE": str(_scratch / "clock-offset"),
     "MEDIA_ROOT": str(_scratch / "media"),

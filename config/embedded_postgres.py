@@ -37,6 +37,7 @@ BUILTIN_LOCALE_SINCE = 17
 # The kernel takes 107 bytes; PostgreSQL appends "/.s.PGSQL.5432".
 LONGEST_SOCKET_DIRECTORY = 85
 PATIENCE_SECONDS = 60.0
+LATE_START_SECONDS = 2.0
 POLL_SECONDS = 0.02
 CREATE_DATABASE = """
 SELECT 'CREATE DATABASE shop'
@@ -194,10 +195,18 @@ def _guard(home: Path, alive: int) -> None:
     # After `make clean` the files here belong to another server with another guardian.
     with suppress(FileNotFoundError):
         if os.path.sameopenfile(held, _open_lock(home, "lease")):
+            _await_late_start(home / "server" / "data")
             _stop(home / "server" / "data")
     # In this order: whoever gets the lease next must see that this guardian is gone.
     os.close(alive)
     os.close(held)
+
+
+def _await_late_start(data: Path) -> None:
+    """Give a server whose starter was killed the time to become visible."""
+    deadline = time.monotonic() + LATE_START_SECONDS
+    while not (data / "postmaster.pid").exists() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _await_guardian(cluster: _Cluster) -> None:
@@ -232,8 +241,10 @@ def _ensure_running(cluster: _Cluster, *, fsync: bool) -> None:
 
 def _initialize(cluster: _Cluster) -> None:
     """Make the data directory; it gets its name last, so that it is there whole or not at all."""
-    unfinished = cluster.data.with_name("unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for abandoned in cluster.data.parent.glob("unfinished-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    # A name of its own: an initdb may still run whose starter was killed.
+    unfinished = cluster.data.with_name(f"unfinished-{os.getpid()}")
     locale = ["--locale=C.UTF-8"]
     if postgres_binaries.major(cluster.binaries) >= BUILTIN_LOCALE_SINCE:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
