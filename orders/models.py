@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from cart.models import Cart
 from shop.models import Variant
@@ -123,7 +124,9 @@ class Order(models.Model):
                 name="order_cart_due",
             ),
             models.Index(fields=["user", "-placed_at"], name="order_by_user"),
-            models.Index(fields=["email"], name="order_by_email"),
+            models.Index(
+                Upper("email"), condition=Q(status="pending"), name="order_pending_by_email"
+            ),
             models.Index(
                 fields=["client_ip"], condition=Q(status="pending"), name="order_pending_by_ip"
             ),

@@ -17,12 +17,13 @@ class State(models.TextChoices):
     CLOSED = "closed", "closed"
 
 
+# Those by which money may still come.
 LIVE_STATES = (State.CREATED, State.OPEN, State.PROCESSING)
 
 
 class AttemptQuerySet(models.QuerySet["PaymentAttempt"]):
     def live(self) -> Self:
-        """Keep attempts by which money may still come: created, open, processing."""
+        """Keep attempts by which money may still come."""
         return self.filter(state__in=LIVE_STATES)
 
 
@@ -54,8 +55,9 @@ class PaymentAttempt(models.Model):
     params = models.JSONField(help_text="What Stripe is asked for, word for word.")
     amount_minor = models.PositiveBigIntegerField()
     currency = models.CharField(max_length=3)
-    session_id = models.CharField(max_length=255, unique=True, null=True)
-    intent_id = models.CharField(max_length=255, unique=True, null=True)
+    # Null where not known yet: unique when known.
+    session_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
+    intent_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
     url = models.URLField(max_length=2000, blank=True)
     created_at = models.DateTimeField()
     deadline_at = models.DateTimeField()
@@ -161,13 +163,24 @@ class InboxEvent(models.Model):
 
 
 class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
-    def captured_minor(self, currency: str) -> int:
-        """Return the sum of captures and of manual entries above zero, in minor units."""
-        captured = self.filter(
-            Q(kind=LedgerEntry.Kind.CAPTURE) | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__gt=0),
-            currency=currency,
+    def received(self) -> Self:
+        """Keep money that came in: captures, and manual entries above zero."""
+        return self.filter(
+            Q(kind=LedgerEntry.Kind.CAPTURE) | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__gt=0)
         )
-        total: int | None = captured.aggregate(total=Sum("amount_minor"))["total"]
+
+    def given_back(self) -> Self:
+        """Keep money that went back, and refunds that failed after all."""
+        return self.filter(
+            Q(kind__in=[LedgerEntry.Kind.REFUND, LedgerEntry.Kind.REFUND_REVERSAL])
+            | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__lt=0)
+        )
+
+    def total_minor(self, currency: str) -> int:
+        """Return the signed sum in one currency, in minor units."""
+        total: int | None = self.filter(currency=currency).aggregate(total=Sum("amount_minor"))[
+            "total"
+        ]
         return total or 0
 
 
@@ -191,7 +204,8 @@ class LedgerEntry(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    stripe_id = models.CharField(
+    # Null for a manual entry; unique per kind when known.
+    stripe_id = models.CharField(  # noqa: DJ001
         max_length=255, null=True, help_text="The charge, refund or balance transaction."
     )
     form_key = models.UUIDField(null=True, unique=True, help_text="Of a manual entry's form.")

@@ -5,14 +5,15 @@ short under a burst: what guards money or stock is a row in the database, never 
 """
 
 import functools
+import ipaddress
 import math
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -60,6 +61,14 @@ def limited(name: str) -> Callable[[View[P]], View[P]]:
         return within_limit
 
     return decorate
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """Return the client's address as text, or None when it names none."""
+    try:
+        return str(ipaddress.ip_address(BaseThrottle().get_ident(cast(Any, request))))
+    except ValueError:
+        return None
 
 
 def _too_many(request: HttpRequest, seconds: float | None) -> HttpResponse:

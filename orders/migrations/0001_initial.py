@@ -4,6 +4,7 @@ import django.db.models.deletion
 import django.db.models.expressions
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models.functions import Upper
 
 from shop.append_only import append_only
 
@@ -316,7 +317,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="order",
-            index=models.Index(fields=["email"], name="order_by_email"),
+            index=models.Index(
+                Upper("email"),
+                condition=models.Q(("status", "pending")),
+                name="order_pending_by_email",
+            ),
         ),
         migrations.AddIndex(
             model_name="order",

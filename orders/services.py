@@ -1,0 +1,211 @@
+"""Every change of an order: placing, its moves, its story, its reviews.
+
+Functions that take an `order` expect it locked by `lock` in the caller's transaction. Amounts are
+minor units of the order's currency.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from cart.models import Cart
+from cart.quotes import Quote
+from orders import moves, tasks
+from orders.models import Order, OrderEvent, OrderLine, OrderMail, Reason, Review, Status
+from shop import services as stock
+
+# Read over the phone without a doubt: no 0 and O, no 1 and I.
+_NUMBER_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_NUMBER_LENGTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who places an order, and where it goes; `address` has the fields of the checkout form."""
+
+    user: User | None
+    email: str
+    address: dict[str, str]
+    locale: str
+    client_ip: str | None
+
+
+def lock(order_id: int) -> Order:
+    """Return the order, locked until the transaction ends; raises Order.DoesNotExist."""
+    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+
+
+@transaction.atomic
+def place(*, cart: Cart, buyer: Buyer, quote: Quote, at: datetime) -> Order:
+    """Freeze the quote into a pending order and hold its units.
+
+    The cart is locked by the caller. Raises InsufficientStock, and then nothing was written.
+    """
+    order = Order.objects.create(
+        number=_new_number(),
+        user=buyer.user,
+        email=buyer.email,
+        locale=buyer.locale,
+        currency=quote.currency,
+        subtotal_minor=quote.subtotal_minor,
+        shipping_minor=quote.shipping_minor,
+        total_minor=quote.total_minor,
+        shipping_address=buyer.address,
+        client_ip=buyer.client_ip,
+        cart=cart,
+        fingerprint=quote.fingerprint,
+        placed_at=at,
+        hold_until=at + settings.HOLD,
+        pay_until=at + settings.PAY_WITHIN,
+    )
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            variant=line.variant,
+            title=f"{line.variant.product.title}, {line.variant.title}",
+            sku=line.variant.sku,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price_minor,
+        )
+        for line in quote.lines
+    )
+    stock.reserve(quantities=quote.quantities, reference=order.number, at=at)
+    _tell(order, "", Reason.PLACED, cause="", by=buyer.user and buyer.user.pk, at=at)
+    return order
+
+
+def mark_paid(
+    *, order: Order, reason: Reason, cause: str, at: datetime, by: int | None = None
+) -> None:
+    """Move a pending or canceled order to paid: its units are sold, a confirmation is owed.
+
+    Raises ForbiddenMove, and InsufficientStock when a canceled order's units are gone; then nothing
+    was written.
+    """
+    moves.check(order.status, Status.PAID, reason)
+    quantities = _quantities(order)
+    with transaction.atomic():
+        if order.is_canceled:
+            stock.reserve(quantities=quantities, reference=order.number, at=at)
+        stock.sell(quantities=quantities, reference=order.number, at=at)
+        _move(order, Status.PAID, reason, cause=cause, by=by, at=at)
+        let_cart_go(order=order, at=at)
+        owe_mail(order=order, kind=OrderMail.Kind.CONFIRMATION, cause="paid", at=at)
+
+
+def cancel(
+    *, order: Order, reason: Reason, cause: str, at: datetime, by: int | None = None
+) -> None:
+    """Cancel a pending order and give its units back; raises ForbiddenMove.
+
+    The caller has made sure that Stripe can no longer take money for it.
+    """
+    with transaction.atomic():
+        _move(order, Status.CANCELED, reason, cause=cause, by=by, at=at)
+        stock.release(quantities=_quantities(order), reference=order.number, at=at)
+
+
+def is_expired(order: Order) -> bool:
+    """Tell whether the order was canceled because it was not paid in time."""
+    last = (
+        order.events.filter(to_status=Status.CANCELED).exclude(from_status=Status.CANCELED).last()
+    )
+    return order.is_canceled and last is not None and last.reason == Reason.EXPIRY
+
+
+def note(*, order: Order, reason: Reason, cause: str, at: datetime, by: int | None = None) -> None:
+    """Add an entry to the order's story that is no move."""
+    _tell(order, order.status, reason, cause=cause, by=by, at=at)
+
+
+def let_cart_go(*, order: Order, at: datetime) -> None:
+    """Note that what was bought is to leave the cart, and queue the job that takes it out."""
+    if order.cart_id is not None and order.cart_due_at is None:
+        order.cart_due_at = at
+        order.save(update_fields=["cart_due_at"])
+        tasks.empty_cart.defer(cart_id=order.cart_id)
+
+
+def extend(*, order: Order, hold_until: datetime, pay_until: datetime | None = None) -> None:
+    """Put an order's deadlines off to at least these moments; never brings one forward."""
+    order.hold_until = max(order.hold_until, hold_until)
+    order.pay_until = max(order.pay_until, pay_until or order.pay_until)
+    order.save(update_fields=["hold_until", "pay_until"])
+
+
+def owe_mail(*, order: Order, kind: OrderMail.Kind, cause: str, at: datetime) -> OrderMail:
+    """Owe the buyer a mail, once per kind and cause; a job sends it after the commit."""
+    mail, is_new = OrderMail.objects.get_or_create(
+        order=order, kind=kind, cause=cause, defaults={"due_at": at}
+    )
+    if is_new:
+        tasks.send_mail.defer(mail_id=mail.pk)
+    return mail
+
+
+def open_review(
+    *, order: Order, reason: Review.Reason, cause: str, detail: str, at: datetime
+) -> Review:
+    """Ask a person about the order, once per reason and cause.
+
+    A pending order's cart is let go, so that the buyer can shop on.
+    """
+    review, is_new = Review.objects.get_or_create(
+        order=order, reason=reason, cause=cause, defaults={"detail": detail, "opened_at": at}
+    )
+    if is_new:
+        note(order=order, reason=Reason.REVIEW_OPENED, cause=cause, at=at)
+        if order.is_pending:
+            let_cart_go(order=order, at=at)
+    return review
+
+
+def resolve_review(
+    *,
+    order: Order,
+    review: Review,
+    resolution: Review.Resolution,
+    at: datetime,
+    by: int | None = None,
+) -> None:
+    """Close an open review of this order."""
+    review.resolution = resolution
+    review.resolved_at = at
+    review.resolved_by_id = by
+    review.save(update_fields=["resolution", "resolved_at", "resolved_by_id"])
+    note(order=order, reason=Reason.REVIEW_RESOLVED, cause=review.cause, at=at, by=by)
+
+
+def _quantities(order: Order) -> dict[int, int]:
+    return {line.variant_id: line.quantity for line in order.lines.all()}
+
+
+def _move(
+    order: Order, to_status: Status, reason: Reason, *, cause: str, by: int | None, at: datetime
+) -> None:
+    moves.check(order.status, to_status, reason)
+    from_status, order.status = order.status, to_status
+    order.save(update_fields=["status"])
+    _tell(order, from_status, reason, cause=cause, by=by, at=at)
+
+
+def _tell(
+    order: Order, from_status: str, reason: Reason, *, cause: str, by: int | None, at: datetime
+) -> None:
+    OrderEvent.objects.create(
+        order=order,
+        from_status=from_status,
+        to_status=order.status,
+        reason=reason,
+        cause=cause,
+        by_user_id=by,
+        happened_at=at,
+    )
+
+
+def _new_number() -> str:
+    return "".join(secrets.choice(_NUMBER_ALPHABET) for _ in range(_NUMBER_LENGTH))

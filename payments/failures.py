@@ -1,0 +1,41 @@
+"""What a shopper sees when Stripe fails: the design's table of failures, for pages."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from payments import gateway
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+_RETRY_AFTER_SECONDS = "30"
+
+
+def stripe_failures(view: View[P]) -> View[P]:
+    """Answer a failure of Stripe in kind words, with the status that fits; nothing is lost."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except gateway.Busy:
+            return _page(request, "busy", 429)
+        except (gateway.Unreachable, gateway.KeyInUse):
+            return _page(request, "unreachable", 503)
+        except gateway.NotAvailable:
+            return _page(request, "not_available", 503)
+        except gateway.Refused:
+            return _page(request, "refused", 500)
+
+    return wrapped
+
+
+def _page(request: HttpRequest, why: str, status: int) -> HttpResponse:
+    response = render(request, "payments/failure.html", {"why": why}, status=status)
+    if status in {429, 503}:
+        response["Retry-After"] = _RETRY_AFTER_SECONDS
+    return response

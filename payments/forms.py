@@ -1,0 +1,84 @@
+"""What a buyer fills in to order, and to find an order."""
+
+from typing import Any
+
+from babel import Locale
+from django import forms
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+
+_signer = Signer(salt="checkout.fingerprint")
+_territories = Locale("en").territories
+
+
+def sign_fingerprint(fingerprint: str) -> str:
+    """Return the fingerprint of a quote as the checkout form carries it."""
+    return _signer.sign(fingerprint)
+
+
+def country_choices() -> list[tuple[str, str]]:
+    """Return the countries that the shop ships to, by name."""
+    named = [(code, _territories.get(code, code)) for code in settings.SHOP_COUNTRIES]
+    return sorted(named, key=lambda choice: choice[1])
+
+
+def _text(
+    label: str, autocomplete: str, *, max_length: int = 100, **options: Any
+) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=max_length,
+        widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
+        **options,
+    )
+
+
+class CheckoutForm(forms.Form):
+    """Where an order goes, and the signed fingerprint of the figures that were shown."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        help_text="For the confirmation, and to find your order again.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    name = _text("Full name", "name")
+    line1 = _text("Street and number", "address-line1")
+    line2 = _text("Apartment, floor, company", "address-line2", required=False)
+    postal_code = _text("Postal code", "postal-code", max_length=20)
+    city = _text("City", "address-level2")
+    region = _text("State or region", "address-level1", required=False)
+    country = forms.ChoiceField(
+        label="Country",
+        choices=country_choices,
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+    fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=200)
+
+    def clean_fingerprint(self) -> str:
+        """Return the bare fingerprint; a forged or mangled one fits no quote."""
+        try:
+            return _signer.unsign(self.cleaned_data["fingerprint"])
+        except BadSignature:
+            return ""
+
+    def address(self) -> dict[str, str]:
+        """Return the cleaned address, as it is frozen on the order."""
+        names = ("name", "line1", "line2", "postal_code", "city", "region", "country")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+class FindOrderForm(forms.Form):
+    """An order's number and the e-mail address it was placed with."""
+
+    number = forms.CharField(
+        label="Order number",
+        max_length=20,
+        help_text="Ten letters and digits, in your confirmation mail.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+    )
+    email = forms.EmailField(
+        label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+    def clean_number(self) -> str:
+        return "".join(self.cleaned_data["number"].upper().split()).replace("-", "")

@@ -1,0 +1,272 @@
+"""Everything that is said to Stripe; the only module of ours that imports its library.
+
+Reads come back as frozen facts in our own terms: ISO currency codes, aware UTC moments, and amounts
+as Stripe counts them, which `amount_minor` gives in minor units (raising money.UnsupportedCurrency
+or money.InexactAmount, so that a foreign object can be read and left alone). Failures come back as
+the few errors below, one per row of the design's table of failures; none carries Stripe's own
+message to a page. Never call this with a transaction open.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from shop import money
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_SECONDS, _READ_SECONDS = 3.05, 10
+_INTENT = "payment_intent.latest_charge.balance_transaction"
+
+
+class GatewayError(Exception):
+    """Stripe did not do what it was asked."""
+
+
+class Unreachable(GatewayError):
+    """No answer, or a 5xx: what was asked may have been done or not. Passing."""
+
+
+class ReplayedFailure(Unreachable):
+    """The stored answer of an earlier request was itself a 5xx; repeating gives it again."""
+
+
+class Busy(GatewayError):
+    """429: too many requests. Passing."""
+
+
+class KeyInUse(GatewayError):
+    """409: another request with the same idempotency key is running. Passing."""
+
+
+class NotAvailable(GatewayError):
+    """Stripe refuses our key or its rights."""
+
+
+class Refused(GatewayError):
+    """Stripe found the request wrong; a session that is no longer open, or a bug of ours."""
+
+
+class Missing(Refused):
+    """Stripe knows no such object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount as Stripe counts it, with its ISO 4217 code."""
+
+    amount: int
+    currency: str
+
+    @property
+    def amount_minor(self) -> int:
+        return money.from_stripe(self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Fee(Amount):
+    """What Stripe keeps, in the account's settlement currency."""
+
+    balance_transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge(Amount):
+    """Money taken from the buyer; `fee` is None until Stripe knows it."""
+
+    id: str
+    charged_at: datetime
+    fee: Fee | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent; `charge` is its latest charge once that has captured money."""
+
+    id: str
+    status: str
+    metadata: dict[str, str]
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Amount):
+    """A Checkout Session; the amount is its total."""
+
+    id: str
+    url: str
+    status: str
+    payment_status: str
+    mode: str
+    livemode: bool
+    reference: str
+    metadata: dict[str, str]
+    intent: Intent | None
+
+
+def create_session(*, params: dict[str, Any], idempotency_key: str) -> Session:
+    """Open a Checkout Session; repeating the key with the same params returns the same one."""
+    with _failures():
+        return _session(
+            _client().v1.checkout.sessions.create(
+                params=params, options={"idempotency_key": idempotency_key}
+            )
+        )
+
+
+def retrieve_session(session_id: str) -> Session:
+    """Read a session with its intent, charge and fee; raises Missing."""
+    with _failures():
+        return _session(
+            _client().v1.checkout.sessions.retrieve(session_id, params={"expand": [_INTENT]})
+        )
+
+
+def expire_session(session_id: str) -> Session:
+    """End a session, so that nothing can be paid by it; raises Refused when it is not open."""
+    with _failures():
+        return _session(_client().v1.checkout.sessions.expire(session_id))
+
+
+def session_of_attempt(key: str, *, created_after: datetime) -> Session | None:
+    """Find the session whose metadata names this attempt, among those made since `created_after`.
+
+    Stripe has no filter by reference, so its list is read, newest first.
+    """
+    params = {"created": {"gte": int(created_after.timestamp())}, "limit": 100}
+    with _failures():
+        for found in _client().v1.checkout.sessions.list(params=params).auto_paging_iter():
+            if _metadata(found.metadata).get("attempt") == key:
+                return retrieve_session(found.id)
+    return None
+
+
+def session_of_intent(intent_id: str) -> Session | None:
+    """Read the session that an intent belongs to, or None when it has none."""
+    with _failures():
+        found = _client().v1.checkout.sessions.list(
+            params={"payment_intent": intent_id, "expand": [f"data.{_INTENT}"], "limit": 1}
+        )
+        return _session(found.data[0]) if found.data else None
+
+
+def retrieve_intent(intent_id: str) -> Intent:
+    """Read an intent with its latest charge and fee; raises Missing."""
+    with _failures():
+        return _intent(
+            _client().v1.payment_intents.retrieve(
+                intent_id, params={"expand": [_INTENT.partition(".")[2]]}
+            )
+        )
+
+
+def configure_library() -> None:
+    """Give dj-stripe's calls, which use the library's global client, our time-outs and retries."""
+    stripe.default_http_client = stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+    stripe.max_network_retries = 0
+
+
+@cache
+def _client() -> stripe.StripeClient:
+    # The client of its own knows nothing of the library's global address: it is told here.
+    host = getattr(settings, "STRIPE_API_HOST", None)
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        stripe_version=settings.STRIPE_API_VERSION,
+        base_addresses={"api": host} if host else {},
+        max_network_retries=0,
+        http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+    )
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn the library's errors into ours, and log what Stripe's support would ask for."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        ours = _translated(error)
+        level = (
+            logging.WARNING if isinstance(ours, Unreachable | Busy | KeyInUse) else logging.ERROR
+        )
+        logger.log(
+            level,
+            "Stripe: %s (status %s, code %s, request %s)",
+            type(error).__name__,
+            error.http_status,
+            error.code,
+            error.request_id,
+        )
+        raise ours from error
+
+
+def _translated(error: stripe.StripeError) -> GatewayError:
+    name = type(error).__name__
+    match error:
+        case stripe.RateLimitError():
+            return Busy(name)
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return NotAvailable(name)
+        case stripe.InvalidRequestError(http_status=404):
+            return Missing(name)
+        case stripe.InvalidRequestError() | stripe.IdempotencyError():
+            return Refused(name)
+        case stripe.APIError(http_status=409):
+            return KeyInUse(name)
+        case _:
+            replayed = (error.headers or {}).get("Idempotent-Replayed") == "true"
+            return ReplayedFailure(name) if replayed else Unreachable(name)
+
+
+def _session(found: stripe.checkout.Session) -> Session:
+    intent = found.payment_intent
+    return Session(
+        id=found.id,
+        url=found.url or "",
+        status=found.status or "",
+        payment_status=found.payment_status,
+        mode=found.mode,
+        livemode=found.livemode,
+        reference=found.client_reference_id or "",
+        metadata=_metadata(found.metadata),
+        amount=found.amount_total or 0,
+        currency=(found.currency or "").upper(),
+        intent=_intent(intent) if isinstance(intent, stripe.PaymentIntent) else None,
+    )
+
+
+def _intent(found: stripe.PaymentIntent) -> Intent:
+    charge = found.latest_charge
+    return Intent(
+        id=found.id,
+        status=found.status,
+        metadata=_metadata(found.metadata),
+        charge=_charge(charge)
+        if isinstance(charge, stripe.Charge) and charge.paid and charge.captured
+        else None,
+    )
+
+
+def _charge(found: stripe.Charge) -> Charge:
+    moved = found.balance_transaction
+    return Charge(
+        id=found.id,
+        amount=found.amount_captured,
+        currency=found.currency.upper(),
+        charged_at=datetime.fromtimestamp(found.created, UTC),
+        fee=Fee(balance_transaction_id=moved.id, amount=moved.fee, currency=moved.currency.upper())
+        if isinstance(moved, stripe.BalanceTransaction)
+        else None,
+    )
+
+
+def _metadata(found: Any) -> dict[str, str]:
+    # The library's objects are no dictionaries.
+    return found.to_dict() if found else {}

@@ -1,0 +1,58 @@
+"""`manage.py worker`: run the shop's jobs until told to stop."""
+
+import asyncio
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from procrastinate import App
+from procrastinate.contrib.django import app
+
+# dj-stripe's mirror holds a transaction open while it calls Stripe: it must not crowd out the rest.
+_QUEUES = {("webhooks", "mail", "default"): 4, ("mirror",): 1}
+
+
+class Command(BaseCommand):
+    help = "Run the shop's jobs: Stripe's events, mail, deadlines. Ctrl-C or SIGTERM ends it."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with app.replace_connector(app.connector.get_worker_connector()) as worker_app:  # type: ignore[attr-defined]
+            self.stdout.write("worker: ready")
+            asyncio.run(_run(worker_app))
+        self.stdout.write("worker: stopped")
+
+
+async def _run(worker_app: App) -> None:
+    """Run every queue; at SIGTERM or SIGINT the jobs that run are finished, no new one starts."""
+    async with worker_app.open_async():
+        workers = [
+            asyncio.create_task(
+                worker_app.run_worker_async(
+                    queues=list(queues),
+                    name="+".join(queues),
+                    concurrency=concurrency,
+                    delete_jobs="successful",
+                    fetch_job_polling_interval=settings.WORKER_POLL_SECONDS,
+                    update_heartbeat_interval=settings.WORKER_HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=settings.WORKER_STALLED_SECONDS,
+                    install_signal_handlers=False,
+                )
+            )
+            for queues, concurrency in _QUEUES.items()
+        ]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, workers)
+        # A worker that dies takes the process with it, so that whoever watches it starts it anew.
+        done, running = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+        _stop(list(running))
+        await asyncio.gather(*running, return_exceptions=True)
+        for worker in done:
+            if not worker.cancelled():
+                worker.result()
+
+
+def _stop(workers: list[asyncio.Task[None]]) -> None:
+    for worker in workers:
+        worker.cancel()

@@ -1,0 +1,260 @@
+"""A try to pay: opened once, repeated after a lost answer, adopted, closed at Stripe.
+
+Each step commits before Stripe is called, and no transaction is open while it is: a crash anywhere
+leaves a row that says what was asked and under which key.
+"""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+
+from orders import links
+from orders import services as orders
+from orders.models import Order
+from payments import gateway
+from payments.models import PaymentAttempt
+from payments.queue import enqueue
+from payments.services import settling
+from shop import money
+from shop.faults import fault_point
+
+State = PaymentAttempt.State
+ClosedAs = PaymentAttempt.ClosedAs
+
+# Stripe keeps an idempotency key for at least a day, but an attempt this old has lost its answer
+# for good: its session is looked for in Stripe's list instead of being asked for again.
+REPEAT_WITHIN = timedelta(minutes=10)
+_RECONCILE_EVERY = timedelta(minutes=1)
+# How long we wait for our other request with the same key.
+_KEY_IN_USE_SECONDS = 5.0
+_KEY_IN_USE_STEP = 0.25
+
+
+class NotPayable(Exception):
+    """No payment can be started for this order now; `order` holds the true state."""
+
+    def __init__(self, order: Order, why: str) -> None:
+        super().__init__(f"{order.number}: {why}")
+        self.order = order
+
+
+def open_attempt(*, order_id: int, at: datetime) -> PaymentAttempt:
+    """Return the order's open attempt, with the address at which the buyer pays.
+
+    Asking again returns the same one. Raises NotPayable, and the gateway's errors; after
+    gateway.Unreachable trying again is safe.
+    """
+    # Twice at most: a first attempt that turns out lost or over makes room for a second.
+    for _ in range(3):
+        attempt = _current_attempt(order_id, at)
+        if attempt.state == State.OPEN and attempt.deadline_at > at:
+            return attempt
+        if attempt.state == State.OPEN:
+            reconcile(attempt=attempt, at=at)
+        elif at - attempt.created_at > REPEAT_WITHIN:
+            _look_for_session(attempt, at)
+        else:
+            try:
+                return _ask(attempt, at)
+            except gateway.ReplayedFailure:
+                _look_for_session(attempt, at)
+    raise gateway.Unreachable("no attempt could be opened")
+
+
+def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
+    """Read what became of an attempt at Stripe, and settle it; the same as an event would do."""
+    if attempt.session_id is None:
+        _look_for_session(attempt, at)
+        return
+    session = gateway.retrieve_session(attempt.session_id)
+    settling.settle(session=session, cause=session.id, at=at)
+
+
+def queue_reconciliation(*, attempt: PaymentAttempt, at: datetime) -> None:
+    """Queue the job that asks Stripe after this attempt, once a minute at most."""
+    with transaction.atomic():
+        is_due = (
+            PaymentAttempt.objects.filter(pk=attempt.pk)
+            .filter(Q(reconcile_queued_at=None) | Q(reconcile_queued_at__lt=at - _RECONCILE_EVERY))
+            .update(reconcile_queued_at=at)
+        )
+        if is_due:
+            enqueue("reconcile_attempt", attempt_id=attempt.pk)
+
+
+def close_at_stripe(*, attempt: PaymentAttempt, closed_as: ClosedAs, at: datetime) -> None:
+    """Make sure that nothing can be paid by this attempt any more.
+
+    A payment that was faster is settled instead: the caller looks at the rows again. Raises the
+    gateway's errors, and then the attempt stays as it is, with the time of the failed try.
+    """
+    try:
+        if attempt.session_id is None:
+            _look_for_session(attempt, at, closed_as)
+            attempt.refresh_from_db()
+        if attempt.session_id is not None and attempt.is_live:
+            was_ended = end_session(session_id=attempt.session_id, at=at)
+            fault_point("attempts:ended-at-stripe")
+            if was_ended:
+                _close(attempt, closed_as)
+    except gateway.GatewayError:
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(close_failed_at=at)
+        raise
+
+
+def end_session(*, session_id: str, at: datetime) -> bool:
+    """End a session at Stripe; return False when it was over already, settled as it is."""
+    try:
+        gateway.expire_session(session_id)
+    except gateway.Refused:
+        session = gateway.retrieve_session(session_id)
+        if session.status == "open":
+            raise
+        settling.settle(session=session, cause=session_id, at=at)
+        return False
+    return True
+
+
+@transaction.atomic(durable=True)
+def _current_attempt(order_id: int, at: datetime) -> PaymentAttempt:
+    """Return the attempt that may still bring money, made and committed if there is none."""
+    order = orders.lock(order_id)
+    if not order.is_pending:
+        raise NotPayable(order, f"it is {order.status}")
+    if order.reviews.open().exists():
+        raise NotPayable(order, "a review is open")
+    attempt = order.attempts.live().first()
+    if attempt is None:
+        return _create(order, at)
+    if attempt.state == State.PROCESSING:
+        raise NotPayable(order, "money is on its way")
+    return attempt
+
+
+def may_start(order: Order, at: datetime) -> bool:
+    """Tell whether the order's deadlines leave room for a new attempt."""
+    return order.hold_until > at and order.pay_until >= at + settings.SESSION_LASTS
+
+
+def _create(order: Order, at: datetime) -> PaymentAttempt:
+    if not may_start(order, at):
+        raise NotPayable(order, "its time is over")
+    deadline_at = (at + settings.SESSION_LASTS).replace(microsecond=0)
+    attempt = PaymentAttempt(
+        order=order,
+        kind=PaymentAttempt.Kind.CHECKOUT,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        created_at=at,
+        deadline_at=deadline_at,
+    )
+    attempt.params = _session_params(order, attempt)
+    attempt.save()
+    orders.extend(order=order, hold_until=deadline_at + settings.CLOCK_MARGIN)
+    return attempt
+
+
+def _ask(attempt: PaymentAttempt, at: datetime) -> PaymentAttempt:
+    """Ask Stripe for the attempt's session, under its key, and record the answer."""
+    fault_point("attempts:before-stripe")
+    try:
+        session = gateway.create_session(
+            params=attempt.params, idempotency_key=attempt.idempotency_key
+        )
+    except gateway.KeyInUse:
+        return _await_other_request(attempt)
+    fault_point("attempts:after-stripe")
+    settled = settling.settle(session=session, cause=session.id, at=at)
+    if settled.attempt.state != State.OPEN:
+        # It was closed while we asked; settling has queued the end of its session.
+        raise NotPayable(settled.order, f"the attempt is {settled.attempt.state}")
+    return settled.attempt
+
+
+def _await_other_request(attempt: PaymentAttempt) -> PaymentAttempt:
+    """Wait for our other request with this key to record its answer; raises Unreachable."""
+    give_up_at = time.monotonic() + _KEY_IN_USE_SECONDS
+    while attempt.state == State.CREATED:
+        if time.monotonic() > give_up_at:
+            raise gateway.Unreachable("the other request did not finish")
+        time.sleep(_KEY_IN_USE_STEP)
+        attempt.refresh_from_db()
+    if attempt.state != State.OPEN:
+        raise NotPayable(attempt.order, f"the attempt is {attempt.state}")
+    return attempt
+
+
+def _look_for_session(
+    attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = ClosedAs.FAILED
+) -> None:
+    """Adopt the session that an unanswered request made after all, or close the attempt."""
+    session = gateway.session_of_attempt(
+        str(attempt.key), created_after=attempt.created_at - settings.CLOCK_MARGIN
+    )
+    if session is not None:
+        settling.settle(session=session, cause=session.id, at=at)
+    else:
+        _close(attempt, closed_as)
+
+
+@transaction.atomic(durable=True)
+def _close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
+    orders.lock(attempt.order_id)
+    attempt.refresh_from_db()
+    settling.close(attempt, closed_as)
+
+
+def _session_params(order: Order, attempt: PaymentAttempt) -> dict[str, Any]:
+    """Return what Stripe is asked for, word for word; amounts in the unit that Stripe counts in.
+
+    Source: https://docs.stripe.com/api/checkout/sessions/create
+    """
+    tags = {"app": settings.STRIPE_APP_TAG, "order": order.number, "attempt": str(attempt.key)}
+    currency = order.currency.lower()
+    link = [order.number, links.sign(order.number)]
+    success = settings.SITE_URL + reverse("payments:success", args=link)
+    return {
+        "mode": "payment",
+        "client_reference_id": order.number,
+        "metadata": tags,
+        # A session's metadata is not copied to its intent, and only the intent's reaches a charge.
+        "payment_intent_data": {"metadata": tags},
+        "customer_email": order.email,
+        "customer_creation": "if_required",
+        "line_items": [
+            {
+                "quantity": line.quantity,
+                "price_data": {
+                    "currency": currency,
+                    "unit_amount": money.to_stripe(line.unit_price_minor, order.currency),
+                    "product_data": {"name": line.title, "metadata": {"sku": line.sku}},
+                },
+            }
+            for line in order.lines.all()
+        ],
+        "shipping_options": [
+            {
+                "shipping_rate_data": {
+                    "type": "fixed_amount",
+                    "display_name": "Shipping" if order.shipping_minor else "Free shipping",
+                    "fixed_amount": {
+                        "amount": money.to_stripe(order.shipping_minor, order.currency),
+                        "currency": currency,
+                    },
+                }
+            }
+        ],
+        "adaptive_pricing": {"enabled": False},
+        "billing_address_collection": "auto",
+        "locale": "auto",
+        "submit_type": "pay",
+        "expires_at": int(attempt.deadline_at.timestamp()),
+        # Stripe fills the braces in, so they must reach it unquoted.
+        "success_url": success + "?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": settings.SITE_URL + reverse("payments:left", args=link),
+    }

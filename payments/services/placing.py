@@ -1,0 +1,175 @@
+"""The cart becomes an order, and the buyer gets a way to pay for it.
+
+One cart has one pending order at most. Placing again returns it when nothing has changed; otherwise
+the old one's payment is closed at Stripe first, and one transaction then trades old for new.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+
+from cart.models import Cart
+from cart.quotes import Quote, quote
+from orders import carts
+from orders import services as orders
+from orders.models import Order, Reason
+from orders.services import Buyer
+from payments.models import PaymentAttempt
+from payments.services import attempts
+from shop import money
+from shop.faults import fault_point
+
+# An old order's payment is closed once; a second and third round are for a race with another tab.
+_ROUNDS = 3
+
+
+class CannotPlace(Exception):
+    """Nothing was placed; `str(error)` says why in the shopper's words."""
+
+
+class CartChanged(CannotPlace):
+    """The cart, or a price in it, is not what the buyer was shown; `quote` is what it is now."""
+
+    def __init__(self, current: Quote) -> None:
+        super().__init__(
+            "Your cart or its prices have changed. Please look at the new figures and try again."
+        )
+        self.quote = current
+
+
+class AlreadyPaid(Exception):
+    """The cart's earlier order turned out to be paid, or its payment is on its way."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order.number)
+        self.order = order
+
+
+def start_checkout(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> PaymentAttempt:
+    """Place the cart as an order and open a payment for it, or return those that stand.
+
+    `fingerprint` is the one of the quote that the buyer was shown. Safe to repeat.
+    Raises CannotPlace, InsufficientStock, AlreadyPaid, attempts.NotPayable, and the gateway's
+    errors; after gateway.Unreachable the order stands and trying again is safe.
+    """
+    order = _place(cart=cart, buyer=buyer, fingerprint=fingerprint, at=at)
+    fault_point("placing:before-attempt")
+    return attempts.open_attempt(order_id=order.pk, at=at)
+
+
+def _place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order:
+    for _ in range(_ROUNDS):
+        result = _place_or_name_obstacles(cart, buyer, fingerprint, at)
+        if isinstance(result, Order):
+            return result
+        for attempt in result:
+            attempts.close_at_stripe(
+                attempt=attempt, closed_as=PaymentAttempt.ClosedAs.SUPERSEDED, at=at
+            )
+            attempt.order.refresh_from_db()
+            if not attempt.order.is_pending or attempt.order.cart_due_at is not None:
+                raise AlreadyPaid(attempt.order)
+    raise CannotPlace("This cart is being ordered in another window. Please try again.")
+
+
+@transaction.atomic(durable=True)
+def _place_or_name_obstacles(
+    cart: Cart, buyer: Buyer, fingerprint: str, at: datetime
+) -> Order | list[PaymentAttempt]:
+    """Place the order, or return the attempts that must be closed at Stripe before.
+
+    Everything is read under the locks, in the order that the whole shop keeps: the buyer's keys,
+    carts, orders, and variants when units are reserved.
+    """
+    _lock_keys(buyer)
+    root = carts.lock_family(cart)
+    pending = [order for order in carts.empty_due(cart=root, at=at) if _waits(order)]
+    current = quote(root)
+    _check(current, fingerprint)
+    if len(pending) == 1 and _is_same(pending[0], buyer, current, at):
+        return pending[0]
+    obstacles = list(
+        PaymentAttempt.objects.live().filter(order__in=pending).select_related("order")
+    )
+    if obstacles:
+        return obstacles
+    _check_caps(buyer, replaced=pending)
+    for order in pending:
+        orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=at)
+    return orders.place(cart=root, buyer=buyer, quote=current, at=at)
+
+
+def _waits(order: Order) -> bool:
+    return order.is_pending and order.cart_emptied_at is None
+
+
+def _check(current: Quote, fingerprint: str) -> None:
+    if not current.lines:
+        raise CannotPlace("Your cart is empty.")
+    if current.problems:
+        raise CartChanged(current)
+    if current.fingerprint != fingerprint:
+        raise CartChanged(current)
+    minimum_minor = money.currency(current.currency).minimum_minor
+    if current.total_minor == 0:
+        raise CannotPlace("There is nothing to pay for this cart, and we cannot take free orders.")
+    if current.total_minor < minimum_minor:
+        least = money.format_minor(minimum_minor, current.currency)
+        raise CannotPlace(f"The least that can be paid by card is {least}.")
+
+
+def _is_same(order: Order, buyer: Buyer, current: Quote, at: datetime) -> bool:
+    """Tell whether placing again would make this order again, and it may still be paid."""
+    has_same_terms = (
+        order.fingerprint == current.fingerprint
+        and order.email == buyer.email
+        and order.user_id == (buyer.user and buyer.user.pk)
+        and order.shipping_address == buyer.address
+    )
+    may_be_paid = not order.reviews.open().exists() and (
+        order.attempts.live().exists() or attempts.may_start(order, at)
+    )
+    return has_same_terms and may_be_paid
+
+
+def _keys(buyer: Buyer) -> list[str]:
+    """Return what this buyer's open orders are counted by."""
+    keys = [f"email:{buyer.email.lower()}"]
+    if buyer.user:
+        keys.append(f"user:{buyer.user.pk}")
+    if buyer.client_ip:
+        keys.append(f"address:{buyer.client_ip}")
+    return keys
+
+
+def _lock_keys(buyer: Buyer) -> None:
+    """Let placings of one buyer take turns, so that two at once cannot both pass the caps."""
+    with connection.cursor() as cursor:
+        for number in sorted(_lock_number(key) for key in _keys(buyer)):
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _lock_number(key: str) -> int:
+    digest = hashlib.blake2b(f"placing {key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _check_caps(buyer: Buyer, replaced: Iterable[Order]) -> None:
+    """Refuse a buyer who holds too many unpaid orders; those being replaced do not count."""
+    open_orders = Order.objects.pending().exclude(pk__in=[order.pk for order in replaced])
+    of_buyer = Q(email__iexact=buyer.email)
+    if buyer.user:
+        of_buyer |= Q(user=buyer.user)
+    is_over = open_orders.filter(of_buyer).count() >= settings.PENDING_LIMIT_PER_BUYER or (
+        buyer.client_ip is not None
+        and open_orders.filter(client_ip=buyer.client_ip).count()
+        >= settings.PENDING_LIMIT_PER_ADDRESS
+    )
+    if is_over:
+        raise CannotPlace(
+            "You have too many unpaid orders. Please pay one of them, or wait until they expire."
+        )
