@@ -1,0 +1,57 @@
+"""`python -m stripe_sandbox`: run the sandbox until SIGTERM or Ctrl-C.
+
+From the environment:
+STRIPE_SECRET_KEY       the one key that the API accepts
+STRIPE_WEBHOOK_URL      where events are posted; empty: they are only listed
+STRIPE_WEBHOOK_SECRET   signs them
+STRIPE_WEBHOOK_BACKOFF  seconds before the first retry, doubling up to five minutes (default 2)
+CLOCK_OFFSET_FILE       holds seconds to add to the clock, for tests
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import django
+
+from stripe_sandbox.server import Server
+from stripe_sandbox.twin import Twin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stripe_sandbox")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001, help="0 picks a free one")
+    parser.add_argument("--state", type=Path, default=Path("var/stripe_sandbox.sqlite3"))
+    options = parser.parse_args()
+    # The shop's own settings may be in the environment that we were started with.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "stripe_sandbox.settings"
+    django.setup(set_prefix=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        run(options.host, options.port, options.state)
+    except KeyError as error:
+        sys.exit(f"{error.args[0]} is not set")
+    except KeyboardInterrupt:
+        pass
+
+
+def run(host: str, port: int, state: Path) -> None:
+    twin = Twin.from_environment(state)
+    stopped = threading.Event()
+    background = threading.Thread(target=twin.run_until, args=[stopped], daemon=True)
+    with Server(host, port, twin) as server:
+        print(f"Stripe sandbox on http://{host}:{server.server_port}", flush=True)
+        background.start()
+        try:
+            server.serve_forever(poll_interval=0.1)
+        finally:
+            stopped.set()
+            twin.store.close()
+
+
+if __name__ == "__main__":
+    main()

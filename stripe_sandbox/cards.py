@@ -1,0 +1,50 @@
+"""What a buyer may pay with on the hosted page: test cards, and a bank debit decided later."""
+
+from dataclasses import dataclass
+
+CARD, BANK_DEBIT = "card", "sepa_debit"
+GOOD_CARD = "4242424242424242"
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A card or a bank account; `kind` is Stripe's name for it."""
+
+    kind: str
+    last4: str = ""
+    exp_month: int = 0
+    exp_year: int = 0
+
+
+@dataclass(frozen=True)
+class Decline:
+    """Why a payment failed: Stripe's codes, and the words for buyer and merchant."""
+
+    code: str
+    decline_code: str | None
+    message: str
+    seller_message: str = "The bank did not return any further details with this decline."
+
+
+DECLINES = {
+    "4000000000000002": Decline("card_declined", "generic_decline", "Your card was declined."),
+    "4000000000009995": Decline(
+        "card_declined",
+        "insufficient_funds",
+        "Your card has insufficient funds.",
+        "The bank returned the decline code `insufficient_funds`.",
+    ),
+    "4000000000000069": Decline(
+        "expired_card",
+        "expired_card",
+        "Your card has expired.",
+        "The bank returned the decline code `expired_card`.",
+    ),
+}
+FAILED_DEBIT = Decline(
+    "payment_intent_payment_attempt_failed",
+    None,
+    "The payment failed: the bank did not accept the debit.",
+    "The customer's bank did not accept the debit.",
+)
+KNOWN_CARDS = frozenset({GOOD_CARD, *DECLINES})

@@ -1,0 +1,93 @@
+"""The control API below /_sandbox/: faults, the clock, bank debits, deliveries. For tests alone."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from stripe_sandbox.checkout import NotProcessing
+from stripe_sandbox.faults import Fault
+from stripe_sandbox.objects import public
+from stripe_sandbox.twin import Twin, twin_of
+
+Handler = Callable[[Twin, Any], dict[str, Any]]
+
+
+def control(**handlers: Handler) -> Callable[..., JsonResponse]:
+    """Return a view that answers each method with its handler, and errors as JSON.
+
+    It has no password, so it speaks only to this machine, and to no browser: a page from elsewhere
+    must not steer it.
+    """
+
+    @csrf_exempt
+    def view(request: HttpRequest, **ids: str) -> JsonResponse:
+        is_local = ip_address(request.META["REMOTE_ADDR"]).is_loopback
+        if not is_local or "Origin" in request.headers:
+            return JsonResponse({"error": "for this machine alone"}, status=HTTPStatus.FORBIDDEN)
+        handler = handlers.get(request.method or "")
+        if handler is None:
+            return JsonResponse({"error": "no"}, status=HTTPStatus.METHOD_NOT_ALLOWED)
+        try:
+            fields = json.loads(request.body or b"{}")
+            return JsonResponse(handler(twin_of(request), fields | ids))
+        except NotProcessing as error:
+            message = f"the intent is {error}, not processing"
+            return JsonResponse({"error": message}, status=HTTPStatus.CONFLICT)
+        except KeyError as error:
+            return JsonResponse({"error": f"missing: {error}"}, status=HTTPStatus.NOT_FOUND)
+        except (TypeError, ValueError) as error:
+            return JsonResponse({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+
+    return view
+
+
+def list_faults(twin: Twin, _fields: Any) -> dict[str, Any]:
+    return {"data": twin.faults.shown()}
+
+
+def add_fault(twin: Twin, fields: Any) -> dict[str, Any]:
+    fault = Fault.parse(fields)
+    shown = fault.shown()
+    twin.faults.add(fault)
+    return shown
+
+
+def clear_faults(twin: Twin, _fields: Any) -> dict[str, Any]:
+    twin.faults.clear()
+    return {"data": []}
+
+
+def advance_clock(twin: Twin, fields: Any) -> dict[str, Any]:
+    twin.clock.advance(int(fields["advance"]))
+    return {"now": twin.catch_up()}
+
+
+def decide_bank_debit(twin: Twin, fields: Any) -> dict[str, Any]:
+    if fields["outcome"] not in ("succeeded", "failed"):
+        raise ValueError("outcome must be succeeded or failed")
+    at = twin.catch_up()
+    with twin.store.transaction():
+        intent = twin.checkout.decide_bank_debit(
+            fields["intent_id"], succeeds=fields["outcome"] == "succeeded", at=at
+        )
+    return public(intent)
+
+
+def list_deliveries(twin: Twin, _fields: Any) -> dict[str, Any]:
+    return {"data": twin.store.tries()}
+
+
+def flush_deliveries(twin: Twin, _fields: Any) -> dict[str, Any]:
+    twin.catch_up()
+    twin.deliveries.send_due()
+    return list_deliveries(twin, {})
+
+
+def reset(twin: Twin, fields: Any) -> dict[str, Any]:
+    twin.reset(fields.get("seed"))
+    return {}

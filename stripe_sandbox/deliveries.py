@@ -1,0 +1,77 @@
+"""Webhooks: each due delivery is signed afresh and posted, and retried until the shop says 2xx."""
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.store import Delivery, Store
+
+_TIMEOUT_SECONDS = 20
+_LONGEST_WAIT_SECONDS = 300
+_USER_AGENT = "Stripe/1.0 (+local sandbox)"
+
+
+def signature_header(payload: bytes, secret: str, timestamp: int) -> str:
+    """Return a Stripe-Signature header; `timestamp` is real time, which receivers compare.
+
+    Source: https://docs.stripe.com/webhooks#verify-manually
+    """
+    signed = b"%d." % timestamp + payload
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+class Deliveries:
+    """Sends what is due to one endpoint, one at a time; `url` empty sends nothing."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, url: str, secret: str, backoff_seconds: float
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._url, self._secret, self._backoff = url, secret, backoff_seconds
+        self._sending = threading.Lock()
+
+    def send_due(self) -> None:
+        """Try once everything that is due now; returns when each has been tried."""
+        if not self._url:
+            return
+        with self._sending:
+            for delivery in self._store.due_deliveries(self._clock.exact()):
+                self._send(delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        event = self._store.find("event", delivery.event_id)
+        if event is None:  # the state was reset meanwhile
+            return
+        payload = json.dumps(event, indent=2).encode()
+        at = int(time.time())
+        status = self._post(payload, signature_header(payload, self._secret, at))
+        retry_at = None
+        if status is None or not 200 <= status < 300:
+            wait = min(self._backoff * 2**delivery.tries, _LONGEST_WAIT_SECONDS)
+            retry_at = self._clock.exact() + wait
+        self._store.record_try(delivery, status=status, at=at, retry_at=retry_at)
+
+    def _post(self, payload: bytes, signature: str) -> int | None:
+        """Return the answer's status, or None when there was no answer; a redirect is not followed."""
+        parts = urlsplit(self._url)
+        connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": _USER_AGENT,
+            "Stripe-Signature": signature,
+        }
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        try:
+            connection.request("POST", target or "/", payload, headers)
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            return None
+        finally:
+            connection.close()

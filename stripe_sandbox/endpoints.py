@@ -1,0 +1,200 @@
+"""The endpoints of Stripe's API that the sandbox speaks."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from stripe_sandbox import objects
+from stripe_sandbox.call import Call
+from stripe_sandbox.errors import ApiError, invalid, no_such
+from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
+from stripe_sandbox.params import boolean, choice, fields, items, text
+from stripe_sandbox.session_params import read_session_params
+from stripe_sandbox.store import Record
+
+Endpoint = Callable[..., Record]
+
+# Every endpoint has accepted the event; one without any endpoint counts as delivered.
+_IS_DELIVERED = (
+    "(NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id)"
+    " OR EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id AND state = 'delivered')) = ?"
+)
+
+
+def read_account(call: Call, account_id: str = objects.ACCOUNT_ID) -> Record:
+    call.read({})
+    if account_id != objects.ACCOUNT_ID:
+        raise no_such("account", account_id, "account")
+    return call.view(objects.account())
+
+
+def create_session(call: Call) -> Record:
+    at = call.twin.catch_up()
+    params = read_session_params(call.params, at)
+    session = call.twin.checkout.open_session(params, base_url=call.base_url, at=at)
+    return call.view(session)
+
+
+def list_sessions(call: Call) -> Record:
+    call.twin.catch_up()
+    params = call.read(
+        PAGE_PARAMS
+        | {
+            "customer": text,
+            "customer_account": text,
+            "customer_details": fields({"email": text}, required=["email"]),
+            "payment_intent": text,
+            "payment_link": text,
+            "status": choice("complete", "expired", "open"),
+            "subscription": text,
+        }
+    )
+    conditions: Conditions = []
+    for name in params.keys() - PAGE_PARAMS.keys() - {"customer_details"}:
+        conditions += field_is(name, params[name])
+    if "customer_details" in params:
+        conditions += field_is("customer_details.email", params["customer_details"]["email"])
+    return call.views(page(call.twin.store, "checkout.session", call.path, params, conditions))
+
+
+def read_session(call: Call, session_id: str) -> Record:
+    call.twin.catch_up()
+    call.read({})
+    return call.view(_session(call, session_id))
+
+
+def expire_session(call: Call, session_id: str) -> Record:
+    at = call.twin.catch_up()
+    call.read({})
+    session = _session(call, session_id)
+    return call.view(call.twin.checkout.expire(session, at=at, origin=call.origin))
+
+
+def list_line_items(call: Call, session_id: str) -> Record:
+    params = call.read({name: rule for name, rule in PAGE_PARAMS.items() if name != "created"})
+    all_items = _session(call, session_id)["_items"]
+    start, end = 0, len(all_items)
+    ids = [item["id"] for item in all_items]
+    for cursor in ("starting_after", "ending_before"):
+        if cursor in params and params[cursor] not in ids:
+            raise invalid(f"No such item: '{params[cursor]}'", cursor, "resource_missing")
+    limit = params.get("limit", 10)
+    if "starting_after" in params:
+        start = ids.index(params["starting_after"]) + 1
+    if "ending_before" in params:
+        end = ids.index(params["ending_before"])
+        chosen, has_more = all_items[max(0, end - limit) : end], end > limit
+    else:
+        chosen, has_more = all_items[start : start + limit], end - start > limit
+    return call.views(objects.listing(call.path, chosen, has_more=has_more))
+
+
+def list_intents(call: Call) -> Record:
+    return _listed(call, "payment_intent", ("customer", "customer_account"))
+
+
+def list_charges(call: Call) -> Record:
+    return _listed(call, "charge", ("customer", "payment_intent", "transfer_group"))
+
+
+def list_events(call: Call) -> Record:
+    call.twin.catch_up()
+    params = call.read(
+        PAGE_PARAMS | {"delivery_success": boolean, "type": text, "types": items(text, 20)}
+    )
+    if "type" in params and "types" in params:
+        raise invalid("You may only specify one of type, types.", "types")
+    kinds = params.get("types", [params["type"]] if "type" in params else [])
+    conditions: Conditions = []
+    if kinds:
+        # One bound value per condition: the patterns, in which * stands for anything, as one list.
+        conditions.append(
+            (
+                "EXISTS (SELECT 1 FROM json_each(?)"
+                " WHERE json_extract(body, '$.type') GLOB json_each.value)",
+                json.dumps(kinds),
+            )
+        )
+    if "delivery_success" in params:
+        conditions.append((_IS_DELIVERED, int(params["delivery_success"])))
+    listed = page(call.twin.store, "event", call.path, params, conditions)
+    listed["data"] = [_with_pending(call, event) for event in listed["data"]]
+    return call.views(listed)
+
+
+def read_event(call: Call, object_id: str) -> Record:
+    return call.view(_with_pending(call, _found(call, "event", object_id)))
+
+
+def _with_pending(call: Call, event: Record) -> Record:
+    return event | {"pending_webhooks": call.twin.store.undelivered(event["id"])}
+
+
+def _session(call: Call, session_id: str) -> Record:
+    session = call.twin.store.find("checkout.session", session_id)
+    if session is None:
+        raise no_such("checkout.session", session_id, "session")
+    return session
+
+
+def _listed(call: Call, kind: str, filters: tuple[str, ...]) -> Record:
+    call.twin.catch_up()
+    params = call.read(PAGE_PARAMS | dict.fromkeys(filters, text))
+    conditions: Conditions = []
+    for name in filters:
+        if name in params:
+            conditions += field_is(name, params[name])
+    return call.views(page(call.twin.store, kind, call.path, params, conditions))
+
+
+def _found(call: Call, kind: str, object_id: str, param: str = "id") -> Record:
+    call.twin.catch_up()
+    call.read({})
+    record = call.twin.store.find(kind, object_id)
+    if record is None:
+        raise no_such(kind, object_id, param)
+    return record
+
+
+def _reader(kind: str, param: str) -> Endpoint:
+    def read(call: Call, object_id: str) -> Record:
+        return call.view(_found(call, kind, object_id, param))
+
+    return read
+
+
+_ROUTES: list[tuple[str, str, Endpoint]] = [
+    ("GET", r"/v1/account", read_account),
+    ("GET", r"/v1/accounts/(?P<account_id>[^/]+)", read_account),
+    ("POST", r"/v1/checkout/sessions", create_session),
+    ("GET", r"/v1/checkout/sessions", list_sessions),
+    ("GET", r"/v1/checkout/sessions/(?P<session_id>[^/]+)", read_session),
+    ("POST", r"/v1/checkout/sessions/(?P<session_id>[^/]+)/expire", expire_session),
+    ("GET", r"/v1/checkout/sessions/(?P<session_id>[^/]+)/line_items", list_line_items),
+    ("GET", r"/v1/payment_intents", list_intents),
+    ("GET", r"/v1/payment_intents/(?P<object_id>[^/]+)", _reader("payment_intent", "intent")),
+    (
+        "GET",
+        r"/v1/payment_methods/(?P<object_id>[^/]+)",
+        _reader("payment_method", "payment_method"),
+    ),
+    ("GET", r"/v1/charges", list_charges),
+    ("GET", r"/v1/charges/(?P<object_id>[^/]+)", _reader("charge", "charge")),
+    (
+        "GET",
+        r"/v1/balance_transactions/(?P<object_id>[^/]+)",
+        _reader("balance_transaction", "id"),
+    ),
+    ("GET", r"/v1/events", list_events),
+    ("GET", r"/v1/events/(?P<object_id>[^/]+)", read_event),
+    ("GET", r"/v1/customers/(?P<object_id>[^/]+)", _reader("customer", "id")),
+]
+
+
+def route(method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
+    """Return the endpoint of a request and the ids in its path; raises ApiError."""
+    for known_method, pattern, endpoint in _ROUTES:
+        if method == known_method and (match := re.fullmatch(pattern, path)):
+            return endpoint, match.groupdict()
+    raise ApiError(404, f"Unrecognized request URL ({method}: {path}).")

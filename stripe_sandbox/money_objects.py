@@ -1,0 +1,227 @@
+"""Payment methods, charges and balance transactions: the objects that a payment leaves behind."""
+
+from typing import Any
+
+from stripe_sandbox.cards import BANK_DEBIT, Decline, Instrument
+from stripe_sandbox.objects import new_id
+from stripe_sandbox.store import Record
+
+SETTLEMENT_SECONDS = 2  # until Stripe knows its fee
+_PAYOUT_SECONDS = 2 * 24 * 60 * 60
+_FEE_PER_MILLE, _FEE_FIXED = 15, 25
+
+
+def billing_details(email: str, name: str) -> Record:
+    return {
+        "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+        "email": email,
+        "name": name or None,
+        "phone": None,
+        "tax_id": None,
+    }
+
+
+def payment_method(instrument: Instrument, billing: Record, at: int) -> Record:
+    details: dict[str, Any]
+    if instrument.kind == BANK_DEBIT:
+        details = {**_bank_account(), "generated_from": {"charge": None, "setup_attempt": None}}
+    else:
+        details = {
+            **_card(instrument),
+            "display_brand": "visa",
+            "generated_from": None,
+            "networks": {"available": ["visa"], "preferred": None},
+            "three_d_secure_usage": {"supported": True},
+        }
+    return {
+        "id": new_id("pm_"),
+        "object": "payment_method",
+        "allow_redisplay": "limited",
+        "billing_details": billing,
+        instrument.kind: details,
+        "created": at,
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": {},
+        "type": instrument.kind,
+    }
+
+
+def charge(intent: Record, method: Record, instrument: Instrument, at: int) -> Record:
+    """Return a succeeded charge of a card, or a pending one of a bank debit."""
+    is_paid = instrument.kind != BANK_DEBIT
+    return {
+        "id": new_id("ch_" if is_paid else "py_"),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": intent["amount"],
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": method["billing_details"],
+        "calculated_statement_descriptor": None,
+        "captured": True,
+        "created": at,
+        "currency": intent["currency"],
+        "customer": None,
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": intent["metadata"],
+        "on_behalf_of": None,
+        "outcome": _outcome("authorized", "approved_by_network", "Payment complete."),
+        "paid": is_paid,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": _charge_details(instrument, intent["amount"]),
+        "radar_options": {},
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": intent["shipping"],
+        "source_transfer": None,
+        "statement_descriptor": intent["statement_descriptor"],
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": "succeeded" if is_paid else "pending",
+        "transfer_data": None,
+        "transfer_group": intent["transfer_group"],
+        "_settles_at": at + SETTLEMENT_SECONDS if is_paid else None,
+    }
+
+
+def fail(failed: Record, decline: Decline) -> None:
+    """Turn a charge into a failed one."""
+    failed |= {
+        "amount_captured": 0,
+        "captured": False,
+        "failure_code": decline.code,
+        "failure_message": decline.message,
+        "outcome": {
+            **_outcome("issuer_declined", "declined_by_network", decline.seller_message),
+            "reason": decline.decline_code or decline.code,
+        },
+        "paid": False,
+        "status": "failed",
+        "_settles_at": None,
+    }
+
+
+def payment_error(decline: Decline, charge_id: str, method: Record) -> Record:
+    """Return an intent's `last_payment_error`."""
+    error = {
+        "charge": charge_id,
+        "code": decline.code,
+        "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
+        "message": decline.message,
+        "payment_method": method,
+        "type": "card_error",
+    }
+    return error | ({"decline_code": decline.decline_code} if decline.decline_code else {})
+
+
+def balance_transaction(settled: Record, at: int) -> Record:
+    """Return the movement of a charge into the account's balance, Stripe's fee taken off."""
+    amount = settled["amount"]
+    # 1.5 % rounded half up, and a fixed part; never more than there is.
+    fee = min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED)
+    return {
+        "id": new_id("txn_"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": at + _PAYOUT_SECONDS,
+        "balance_type": "payments",
+        "created": at,
+        "currency": settled["currency"],
+        "description": settled["description"],
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": [
+            {
+                "amount": fee,
+                "application": None,
+                "currency": settled["currency"],
+                "description": "Stripe processing fees",
+                "type": "stripe_fee",
+            }
+        ],
+        "net": amount - fee,
+        "reporting_category": "charge",
+        "source": settled["id"],
+        "status": "pending",
+        "type": "charge" if settled["id"].startswith("ch_") else "payment",
+    }
+
+
+def _outcome(kind: str, network_status: str, seller_message: str) -> Record:
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": network_status,
+        "reason": None,
+        "risk_level": "normal",
+        "risk_score": 20,
+        "seller_message": seller_message,
+        "type": kind,
+    }
+
+
+def _card(card: Instrument) -> Record:
+    return {
+        "brand": "visa",
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "pass",
+        },
+        "country": "US",
+        "exp_month": card.exp_month,
+        "exp_year": card.exp_year,
+        "fingerprint": "SandboxCard00001",
+        "funding": "credit",
+        "last4": card.last4,
+        "regulated_status": "unregulated",
+        "wallet": None,
+    }
+
+
+def _bank_account() -> Record:
+    return {
+        "bank_code": "37040044",
+        "branch_code": "",
+        "country": "DE",
+        "fingerprint": "SandboxBank00001",
+        "last4": "3000",
+    }
+
+
+def _charge_details(instrument: Instrument, amount: int) -> Record:
+    if instrument.kind == BANK_DEBIT:
+        return {"type": BANK_DEBIT, BANK_DEBIT: {**_bank_account(), "mandate": None}}
+    return {
+        "type": "card",
+        "card": {
+            **_card(instrument),
+            "amount_authorized": amount,
+            "authorization_code": "123456",
+            "extended_authorization": {"status": "disabled"},
+            "incremental_authorization": {"status": "unavailable"},
+            "installments": None,
+            "mandate": None,
+            "multicapture": {"status": "unavailable"},
+            "network": "visa",
+            "network_token": {"used": False},
+            "network_transaction_id": None,
+            "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
+            "three_d_secure": None,
+        },
+    }

@@ -1,0 +1,201 @@
+"""Reading Stripe's form-encoded parameters: brackets, types, and the errors for what is wrong.
+
+A rule takes a parameter's full name, as Stripe spells it in errors, and its raw value (text, list
+or dict), and returns the typed value or raises ApiError.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from stripe_sandbox.errors import invalid, missing
+
+Raw = Any  # str, or list or dict of Raw
+Rule = Callable[[str, Raw], Any]
+
+_METADATA_KEYS, _METADATA_KEY_LENGTH, _METADATA_VALUE_LENGTH = 50, 40, 500
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Raw]:
+    """Return nested values of pairs like ("line_items[0][price]", "x") or ("types[]", "y")."""
+    tree: dict[str, Any] = {}
+    for name, value in pairs:
+        path = re.findall(r"[^\[\]]+|\[\]", name)
+        if not path:
+            raise invalid(f"Received unknown parameter: {name}", name, "parameter_unknown")
+        node = tree
+        for part in path[:-1]:
+            step = str(len(node)) if part == "[]" else part
+            node = node.setdefault(step, {})
+            if not isinstance(node, dict):
+                raise invalid(f"Invalid parameter: {name}", name)
+        node[str(len(node)) if path[-1] == "[]" else path[-1]] = value
+    return {name: _with_lists(value) for name, value in tree.items()}
+
+
+def _with_lists(node: Any) -> Raw:
+    if not isinstance(node, dict):
+        return node
+    if node and all(key.isdecimal() for key in node):
+        return [_with_lists(node[key]) for key in sorted(node, key=int)]
+    return {key: _with_lists(value) for key, value in node.items()}
+
+
+def text(name: str, raw: Raw) -> str:
+    return _text(name, raw, 5000)
+
+
+def short_text(maximum: int) -> Rule:
+    return lambda name, raw: _text(name, raw, maximum)
+
+
+def _text(name: str, raw: Raw, maximum: int) -> str:
+    if not isinstance(raw, str):
+        raise invalid(f"Invalid string: {raw!r}", name)
+    if raw == "":
+        message = (
+            f"You passed an empty string for '{name}'. We assume empty values are an attempt to"
+            f" unset a parameter; however '{name}' cannot be unset. You should remove '{name}'"
+            " from your request or supply a non-empty value."
+        )
+        raise invalid(message, name, "parameter_invalid_empty")
+    if len(raw) > maximum:
+        message = f"Invalid string: {raw[:10]}...; must be at most {maximum} characters"
+        raise invalid(message, name)
+    return raw
+
+
+def integer(minimum: int | None = None, maximum: int | None = None) -> Rule:
+    def rule(name: str, raw: Raw) -> int:
+        value = text(name, raw)
+        if not re.fullmatch(r"-?[0-9]{1,18}", value):
+            raise invalid(f"Invalid integer: {value}", name, "parameter_invalid_integer")
+        number = int(value)
+        if minimum is not None and number < minimum:
+            message = f"This value must be greater than or equal to {minimum}."
+            raise invalid(message, name, "parameter_invalid_integer")
+        if maximum is not None and number > maximum:
+            message = f"This value must be less than or equal to {maximum}."
+            raise invalid(message, name, "parameter_invalid_integer")
+        return number
+
+    return rule
+
+
+def boolean(name: str, raw: Raw) -> bool:
+    value = text(name, raw)
+    if value not in ("true", "false"):
+        raise invalid(f"Invalid boolean: {value}", name)
+    return value == "true"
+
+
+def choice(*allowed: str) -> Rule:
+    def rule(name: str, raw: Raw) -> str:
+        value = text(name, raw)
+        if value not in allowed:
+            raise invalid(f"Invalid {name}: must be one of {', '.join(allowed)}", name)
+        return value
+
+    return rule
+
+
+def url(name: str, raw: Raw) -> str:
+    value = text(name, raw)
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise invalid("Not a valid URL", name, "url_invalid")
+    return value
+
+
+def email(name: str, raw: Raw) -> str:
+    value = _text(name, raw, 512)
+    if not _EMAIL.fullmatch(value):
+        raise invalid(f"Invalid email address: {value}", name, "email_invalid")
+    return value
+
+
+def metadata(name: str, raw: Raw) -> dict[str, str]:
+    if raw == "":
+        return {}
+    if isinstance(raw, list):  # its keys looked like numbers
+        raw = {str(place): value for place, value in enumerate(raw)}
+    if not isinstance(raw, dict):
+        raise invalid("Invalid metadata: metadata must be a set of key-value pairs", name)
+    if len(raw) > _METADATA_KEYS:
+        raise invalid(f"Metadata can have up to {_METADATA_KEYS} keys", name)
+    for key, value in raw.items():
+        if len(key) > _METADATA_KEY_LENGTH:
+            message = f"Metadata keys can have up to {_METADATA_KEY_LENGTH} characters"
+            raise invalid(message, f"{name}[{key}]")
+        _text(f"{name}[{key}]", value, _METADATA_VALUE_LENGTH)
+    return dict(raw)
+
+
+def anything(_name: str, raw: Raw) -> Raw:
+    return raw
+
+
+def items(rule: Rule, maximum: int = 100) -> Rule:
+    def read(name: str, raw: Raw) -> list[Any]:
+        if not isinstance(raw, list):
+            raise invalid("Invalid array", name)
+        if len(raw) > maximum:
+            raise invalid(f"Too many elements: at most {maximum}", name)
+        return [rule(f"{name}[{place}]", value) for place, value in enumerate(raw)]
+
+    return read
+
+
+def fields(rules: dict[str, Rule], required: Sequence[str] = ()) -> Rule:
+    """Read an object with these parameters and no other."""
+
+    def read(name: str, raw: Raw) -> dict[str, Any]:
+        if not isinstance(raw, dict):
+            raise invalid("Invalid object", name)
+
+        def full(field: str) -> str:
+            return f"{name}[{field}]" if name else field
+
+        for field in raw:
+            if field not in rules:
+                message = f"Received unknown parameter: {full(field)}"
+                raise invalid(message, full(field), "parameter_unknown")
+        for field in required:
+            if field not in raw:
+                raise missing(full(field))
+        return {field: rules[field](full(field), value) for field, value in raw.items()}
+
+    return read
+
+
+def not_here(reason: str) -> Rule:
+    """Refuse what Stripe takes and the sandbox does not play; silence would be a lie."""
+
+    def rule(name: str, _raw: Raw) -> Any:
+        raise invalid(f"The sandbox cannot do '{name}': {reason}", name)
+
+    return rule
+
+
+def only(allowed: Any, rule: Rule) -> Rule:
+    """Take the parameter as far as it asks for nothing but the one thing the sandbox does."""
+
+    def read(name: str, raw: Raw) -> Any:
+        value = rule(name, raw)
+        if value != allowed:
+            raise invalid(f"The sandbox cannot do '{name}' with this value", name)
+        return value
+
+    return read
+
+
+_expand = items(text)
+
+
+def split_expand(raw: dict[str, Raw]) -> tuple[dict[str, Raw], list[str]]:
+    """Return the parameters without `expand`, and the paths to expand."""
+    rest = dict(raw)
+    paths: list[str] = _expand("expand", rest.pop("expand", []))
+    return rest, paths

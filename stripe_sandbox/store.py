@@ -1,0 +1,204 @@
+"""The sandbox's state: one SQLite file that survives a restart.
+
+Stripe's objects are kept as the JSON that the API shows; names that begin with an underscore are
+our own notes and never leave the process (see `objects.public`). One connection and one lock serve
+all threads: requests take turns, which makes every use case atomic against every other.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS objects_of_type ON objects (type, seq);
+CREATE INDEX IF NOT EXISTS open_sessions ON objects (json_extract(body, '$.expires_at'))
+    WHERE type = 'checkout.session' AND json_extract(body, '$.status') = 'open';
+CREATE INDEX IF NOT EXISTS unsettled_charges ON objects (json_extract(body, '$._settles_at'))
+    WHERE type = 'charge' AND json_extract(body, '$._settles_at') IS NOT NULL;
+CREATE TABLE IF NOT EXISTS idempotency (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, request_id TEXT NOT NULL,
+    status INTEGER NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, due_at REAL NOT NULL, position REAL NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event_id);
+CREATE INDEX IF NOT EXISTS waiting_deliveries ON deliveries (due_at) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS tries (
+    id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, status INTEGER, at INTEGER NOT NULL
+);
+"""
+_TABLES = ("objects", "idempotency", "deliveries", "tries")
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """The first result of a request with an idempotency key."""
+
+    fingerprint: str
+    request_id: str
+    status: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: int
+    event_id: str
+    tries: int
+
+
+class Store:
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and alone: other threads wait. An inner transaction joins the outer."""
+        with self._lock:
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def clear(self) -> None:
+        with self.transaction():
+            for table in _TABLES:
+                self._rows(f"DELETE FROM {table}")  # noqa: S608 - our own constants
+
+    # Stripe's objects
+
+    def save(self, record: Record) -> None:
+        """Insert or update by id; an update keeps its place in the order of creation."""
+        self._rows(
+            "INSERT INTO objects (id, type, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            (record["id"], record["object"], json.dumps(record)),
+        )
+
+    def find(self, kind: str, object_id: str) -> Record | None:
+        rows = self._rows("SELECT body FROM objects WHERE id = ? AND type = ?", (object_id, kind))
+        return json.loads(rows[0][0]) if rows else None
+
+    def get(self, kind: str, object_id: str) -> Record:
+        """Like `find`, for an id of our own; raises KeyError."""
+        record = self.find(kind, object_id)
+        if record is None:
+            raise KeyError(object_id)
+        return record
+
+    def place_of(self, kind: str, object_id: str) -> int | None:
+        """Return where the object stands in the order of creation."""
+        rows = self._rows("SELECT seq FROM objects WHERE id = ? AND type = ?", (object_id, kind))
+        return rows[0][0] if rows else None
+
+    def select(
+        self,
+        kind: str,
+        conditions: Sequence[tuple[str, object]] = (),
+        *,
+        newest_first: bool = True,
+        limit: int = -1,
+    ) -> list[Record]:
+        """Return objects that meet all `conditions`: pairs of our own SQL and its one value."""
+        where = "".join(f" AND {condition}" for condition, _ in conditions)
+        direction = "DESC" if newest_first else "ASC"
+        rows = self._rows(
+            f"SELECT body FROM objects WHERE type = '{kind}'{where}"  # noqa: S608
+            f" ORDER BY seq {direction} LIMIT ?",
+            [*(value for _, value in conditions), limit],
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    # Answers by idempotency key
+
+    def stored_answer(self, key: str) -> StoredAnswer | None:
+        rows = self._rows(
+            "SELECT fingerprint, request_id, status, body FROM idempotency WHERE key = ?", (key,)
+        )
+        return StoredAnswer(*rows[0]) if rows else None
+
+    def store_answer(self, key: str, answer: StoredAnswer) -> None:
+        self._rows(
+            "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)",
+            (key, answer.fingerprint, answer.request_id, answer.status, answer.body),
+        )
+
+    # Webhook deliveries
+
+    def queue_delivery(self, event_id: str, *, due_at: float, position: float, state: str) -> None:
+        """`state` is waiting, delivered or dropped; equal due times go by `position`."""
+        self._rows(
+            "INSERT INTO deliveries (event_id, due_at, position, state) VALUES (?, ?, ?, ?)",
+            (event_id, due_at, position, state),
+        )
+
+    def due_deliveries(self, at: float) -> list[Delivery]:
+        rows = self._rows(
+            "SELECT id, event_id, tries FROM deliveries WHERE state = 'waiting' AND due_at <= ?"
+            " ORDER BY position, id",
+            (at,),
+        )
+        return [Delivery(*row) for row in rows]
+
+    def record_try(
+        self, delivery: Delivery, *, status: int | None, at: int, retry_at: float | None
+    ) -> None:
+        """Note a try at real time `at`; without `retry_at` the delivery is done."""
+        with self.transaction():
+            self._rows(
+                "INSERT INTO tries (event_id, status, at) VALUES (?, ?, ?)",
+                (delivery.event_id, status, at),
+            )
+            self._rows(
+                "UPDATE deliveries SET tries = tries + 1, state = ?, due_at = ifnull(?, due_at)"
+                " WHERE id = ?",
+                ("delivered" if retry_at is None else "waiting", retry_at, delivery.id),
+            )
+
+    def undelivered(self, event_id: str) -> int:
+        """Return the number of endpoints, 0 or 1, that have not accepted the event yet."""
+        ((pending,),) = self._rows(
+            "SELECT count(*) > 0 AND ifnull(sum(state = 'delivered'), 0) = 0"
+            " FROM deliveries WHERE event_id = ?",
+            (event_id,),
+        )
+        return int(pending)
+
+    def tries(self) -> list[Record]:
+        rows = self._rows("SELECT event_id, status, at FROM tries ORDER BY id")
+        return [dict(zip(("event", "status", "at"), row, strict=True)) for row in rows]

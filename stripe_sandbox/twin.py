@@ -1,0 +1,85 @@
+"""The sandbox as a whole: its state, clock, faults, and what it does by itself."""
+
+import os
+import random
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from django.http import HttpRequest
+
+from stripe_sandbox.checkout import Checkout
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.deliveries import Deliveries
+from stripe_sandbox.events import Events
+from stripe_sandbox.faults import Faults
+from stripe_sandbox.idempotency import Keys
+from stripe_sandbox.store import Store
+
+ENVIRON_KEY = "stripe_sandbox.twin"
+_TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Twin:
+    secret_key: str
+    store: Store
+    clock: Clock
+    faults: Faults
+    events: Events
+    checkout: Checkout
+    deliveries: Deliveries
+    keys: Keys
+
+    @classmethod
+    def from_environment(cls, state: Path) -> Self:
+        """Read the variables named in __main__; raises KeyError for a missing key."""
+        environ = os.environ
+        offset_file = environ.get("CLOCK_OFFSET_FILE")
+        webhook_url = environ.get("STRIPE_WEBHOOK_URL", "")
+        store, faults = Store(state), Faults()
+        clock = Clock(Path(offset_file) if offset_file else None)
+        events = Events(store, faults, has_endpoint=bool(webhook_url))
+        deliveries = Deliveries(
+            store,
+            clock,
+            url=webhook_url,
+            secret=environ["STRIPE_WEBHOOK_SECRET"] if webhook_url else "",
+            backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2),
+        )
+        return cls(
+            secret_key=environ["STRIPE_SECRET_KEY"],
+            store=store,
+            clock=clock,
+            faults=faults,
+            events=events,
+            checkout=Checkout(store, events),
+            deliveries=deliveries,
+            keys=Keys(store),
+        )
+
+    def catch_up(self) -> int:
+        """Do what time alone brings, and return the time."""
+        at = self.clock.now()
+        with self.store.transaction():
+            self.checkout.catch_up(at)
+        return at
+
+    def reset(self, seed: int | None) -> None:
+        """Forget everything; `seed` makes the order of later events repeatable."""
+        self.faults.clear()
+        self.store.clear()
+        self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
+
+    def run_until(self, stopped: threading.Event) -> None:
+        """Watch the clock and deliver webhooks: the body of the one background thread."""
+        while not stopped.wait(_TICK_SECONDS):
+            self.catch_up()
+            self.deliveries.send_due()
+
+
+def twin_of(request: HttpRequest) -> Twin:
+    """Return the twin that the server puts into every request's environment."""
+    twin: Twin = request.META[ENVIRON_KEY]
+    return twin

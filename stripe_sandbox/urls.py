@@ -1,0 +1,21 @@
+from django.urls import path, re_path
+
+from stripe_sandbox import control, pages
+from stripe_sandbox.api import api
+
+urlpatterns = [
+    re_path(r"^v1/(?P<path>.*)$", api),
+    path("c/pay/<str:session_id>", pages.pay),
+    path("c/checkout.css", pages.stylesheet),
+    path(
+        "_sandbox/faults",
+        control.control(
+            GET=control.list_faults, POST=control.add_fault, DELETE=control.clear_faults
+        ),
+    ),
+    path("_sandbox/clock", control.control(POST=control.advance_clock)),
+    path("_sandbox/bank_debits/<str:intent_id>", control.control(POST=control.decide_bank_debit)),
+    path("_sandbox/deliveries", control.control(GET=control.list_deliveries)),
+    path("_sandbox/deliveries/flush", control.control(POST=control.flush_deliveries)),
+    path("_sandbox/reset", control.control(POST=control.reset)),
+]
