@@ -126,7 +126,8 @@ class Product(models.Model):
     attributes = models.JSONField(
         default=dict,
         blank=True,
-        help_text='Facts shown on the product\'s page and searched, such as {"Author": "Jane Austen"}.',
+        help_text="Facts shown on the product's page and searched, such as "
+        '{"Author": "Jane Austen"}.',
     )
     category = models.ForeignKey(Category, models.PROTECT, related_name="products")
     is_published = models.BooleanField("published", default=True)
