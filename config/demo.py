@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 import django
@@ -224,15 +225,15 @@ def started(parts: list[Part], environment: Mapping[str, str]) -> Iterator[Proce
         _end(process for _part, process in processes)
 
 
-def watch(processes: Processes) -> None:
+def watch(processes: Processes) -> NoReturn:
     """Wait for the first process to end; this is always an error, and says which one.
 
     Raises DemoError.
     """
-    # It is left to be collected by its own object.
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-    for part, process in processes:
-        _require_running(part, process)
+    while True:
+        for part, process in processes:
+            _require_running(part, process)
+        time.sleep(POLL_SECONDS)
 
 
 def say(text: str) -> None:

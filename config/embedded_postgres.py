@@ -382,3 +382,9 @@ if __name__ == "__main__":
             _guard(Path(home_), int(alive_))
         case ["remove", directory_]:
             remove(Path(directory_))
+        case ["run", directory_, *command_]:
+            # A command with a server of its own, as in `.ci/run`.
+            with server(Path(directory_)) as url_:
+                environment_ = dict(os.environ) | {"DATABASE_URL": url_}
+                status_ = subprocess.run(command_, check=False, env=environment_).returncode
+            sys.exit(status_)
