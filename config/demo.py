@@ -27,6 +27,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from config import embedded_postgres
+from config.postgres_binaries import EmbeddedPostgresError
 
 PROJECT = Path(__file__).resolve().parent.parent
 VAR = PROJECT / "var"
@@ -78,7 +79,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Stopped. `make demo` goes on where this ended, `make clean` forgets it all.")
         return 0
-    except (DemoError, embedded_postgres.EmbeddedPostgresError) as error:
+    except (DemoError, EmbeddedPostgresError) as error:
         print(error, file=sys.stderr)
     return 1
 
