@@ -74,7 +74,7 @@ def place(*, cart: Cart, buyer: Buyer, quote: Quote, at: datetime) -> Order:
         for line in quote.lines
     )
     stock.reserve(quantities=quote.quantities, reference=order.number, at=at)
-    _tell(order, "", Reason.PLACED, cause="", by=buyer.user and buyer.user.pk, at=at)
+    _tell(order, "", Reason.PLACED, cause="", by=buyer.user.pk if buyer.user else None, at=at)
     return order
 
 

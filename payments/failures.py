@@ -19,7 +19,7 @@ def stripe_failures(view: View[P]) -> View[P]:
     """Answer a failure of Stripe in kind words, with the status that fits; nothing is lost."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except gateway.Busy:

@@ -17,6 +17,7 @@ from typing import Any
 
 import stripe
 from django.conf import settings
+from stripe.params.checkout import SessionCreateParams, SessionListParams
 
 from shop import money
 
@@ -111,7 +112,7 @@ class Session(Amount):
     intent: Intent | None
 
 
-def create_session(*, params: dict[str, Any], idempotency_key: str) -> Session:
+def create_session(*, params: SessionCreateParams, idempotency_key: str) -> Session:
     """Open a Checkout Session; repeating the key with the same params returns the same one."""
     with _failures():
         return _session(
@@ -140,7 +141,10 @@ def session_of_attempt(key: str, *, created_after: datetime) -> Session | None:
 
     Stripe has no filter by reference, so its list is read, newest first.
     """
-    params = {"created": {"gte": int(created_after.timestamp())}, "limit": 100}
+    params: SessionListParams = {
+        "created": {"gte": int(created_after.timestamp())},
+        "limit": 100,
+    }
     with _failures():
         for found in _client().v1.checkout.sessions.list(params=params).auto_paging_iter():
             if _metadata(found.metadata).get("attempt") == key:

@@ -27,8 +27,9 @@ def seconds_until_retry(error: BaseException, earlier_tries: int) -> float | Non
     tries = _PASSING_TRIES if isinstance(error, PASSING) else _OTHER_TRIES
     if earlier_tries + 1 >= tries:
         return None
-    doublings = min(earlier_tries, 16)
-    return min(settings.RETRY_FIRST_SECONDS * 2**doublings, settings.RETRY_LONGEST_SECONDS)
+    # Capped before it is raised: two to the nine hundredth is no number of seconds.
+    wait = settings.RETRY_FIRST_SECONDS * 2 ** min(earlier_tries, 16)
+    return min(float(wait), settings.RETRY_LONGEST_SECONDS)
 
 
 class Patiently(BaseRetryStrategy):

@@ -55,7 +55,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
         messages.info(request, "Your cart is empty.")
         return redirect("cart:detail")
     email = request.user.email if request.user.is_authenticated else ""
-    form = CheckoutForm(initial={"email": email, "fingerprint": current.fingerprint})
+    form = CheckoutForm(initial={"email": email})
     return _checkout_page(request, form, current)
 
 
@@ -100,10 +100,11 @@ def _checkout_page(
     request: HttpRequest, form: CheckoutForm, current: Quote, status: int = 200
 ) -> HttpResponse:
     """Show the form beside the figures; they are what its fingerprint speaks for."""
-    form.data = form.data.copy()
-    form.data["fingerprint"] = sign_fingerprint(current.fingerprint)
-    form.initial["fingerprint"] = form.data["fingerprint"]
-    context = {"form": form, "quote": current}
+    context = {
+        "form": form,
+        "quote": current,
+        "fingerprint": sign_fingerprint(current.fingerprint),
+    }
     return render(request, "payments/checkout.html", context, status=status)
 
 

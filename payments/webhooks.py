@@ -18,7 +18,7 @@ from shop.clock import now
 _LARGEST_BODY_BYTES = 1_000_000
 
 
-class WebhookView(ProcessWebhookView):
+class WebhookView(ProcessWebhookView):  # type: ignore[misc]
     """dj-stripe's view with its row and its signature check, and an inbox instead of its handlers.
 
     400 and nothing stored for whatever is not signed by Stripe for this endpoint; 200 for an event

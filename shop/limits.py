@@ -22,6 +22,8 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 class _ByAddress(SimpleRateThrottle):
     """One client address; NUM_PROXIES says how many proxies of ours to believe about it."""
 
+    scope: str
+
     def __init__(self, scope: str) -> None:
         self.scope = scope
         super().__init__()
@@ -50,11 +52,13 @@ def limited(name: str) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @functools.wraps(view)
-        def within_limit(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def within_limit(
+            request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
             if request.method in {"GET", "HEAD"}:
                 return view(request, *args, **kwargs)
             for throttle in (_ByAddress(name), _ByUser(name)):
-                if not throttle.allow_request(request, view):
+                if not throttle.allow_request(cast(Any, request), cast(Any, view)):
                     return _too_many(request, throttle.wait())
             return view(request, *args, **kwargs)
 

@@ -201,6 +201,15 @@ class Variant(models.Model):
         return f"{self.sku} ({self.title})"
 
     @property
+    def is_on_sale(self) -> bool:
+        """Whether it may be bought, in stock or not; reads the product."""
+        return (
+            self.is_active
+            and self.product.is_published
+            and self.currency == settings.SHOP_CURRENCY
+        )
+
+    @property
     def free(self) -> int:
         """Units on hand that no pending order holds."""
         return self.on_hand - self.reserved

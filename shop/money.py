@@ -72,17 +72,19 @@ def currency(code: str) -> Currency:
 
 def to_stripe(amount_minor: int, code: str) -> int:
     """Return `amount_minor` in the unit that Stripe counts this currency in."""
-    known = currency(code)
-    return amount_minor * 10 ** (known.stripe_exponent - known.exponent)
+    return amount_minor * _scale(currency(code))
 
 
 def from_stripe(amount: int, code: str) -> int:
     """Return Stripe's `amount` in minor units; raises InexactAmount when it has a remainder."""
-    known = currency(code)
-    amount_minor, remainder = divmod(amount, 10 ** (known.stripe_exponent - known.exponent))
+    amount_minor, remainder = divmod(amount, _scale(currency(code)))
     if remainder:
         raise InexactAmount(f"{amount} {code} at Stripe is no whole number of minor units")
     return amount_minor
+
+
+def _scale(known: Currency) -> int:
+    return int(10 ** (known.stripe_exponent - known.exponent))
 
 
 def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:

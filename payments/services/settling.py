@@ -6,6 +6,7 @@ how often or in which order events arrive: a read that would move a row backward
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -57,9 +58,7 @@ def settle(*, session: Session, cause: str, at: datetime) -> Settled:
     Raises Foreign, UnknownAttempt, StaleRead.
     """
     require_ours(session.metadata)
-    attempt = PaymentAttempt.objects.filter(key=session.metadata.get("attempt")).first()
-    if attempt is None:
-        raise UnknownAttempt(f"{session.id} names attempt {session.metadata.get('attempt')}")
+    attempt = _attempt_of(session)
     # The order's lock makes all that is said of one order take turns; only now is the attempt read.
     order = orders.lock(attempt.order_id)
     attempt.refresh_from_db()
@@ -75,6 +74,14 @@ def settle(*, session: Session, cause: str, at: datetime) -> Settled:
             _paid(order, attempt, session, cause, at)
     fault_point("settling:before-commit")
     return Settled(order, attempt)
+
+
+def _attempt_of(session: Session) -> PaymentAttempt:
+    named = session.metadata.get("attempt", "")
+    try:
+        return PaymentAttempt.objects.get(key=UUID(named))
+    except (ValueError, PaymentAttempt.DoesNotExist):
+        raise UnknownAttempt(f"{session.id} names attempt {named!r}") from None
 
 
 def close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:

@@ -1,0 +1,99 @@
+"""What a cart costs right now, and what stands in the way of ordering it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.conf import settings
+
+from cart.models import Cart, CartLine
+from cart.stock import held_quantities
+from shop.models import Variant
+
+
+@dataclass(frozen=True)
+class QuoteLine:
+    """A line at today's price, in minor units of the quote's currency."""
+
+    variant: Variant
+    quantity: int
+    seen_price_minor: int
+    free_for_cart: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.variant.product.title}, {self.variant.title}"
+
+    @property
+    def unit_price_minor(self) -> int:
+        return self.variant.price_minor
+
+    @property
+    def subtotal_minor(self) -> int:
+        return self.quantity * self.unit_price_minor
+
+    @property
+    def is_short(self) -> bool:
+        return self.quantity > self.free_for_cart
+
+    @property
+    def price_changed(self) -> bool:
+        return self.seen_price_minor != self.unit_price_minor
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The figures that a buyer is shown and agrees to, in minor units of `currency`."""
+
+    lines: tuple[QuoteLine, ...]
+    unavailable: tuple[QuoteLine, ...]
+    currency: str
+
+    @property
+    def subtotal_minor(self) -> int:
+        return sum(line.subtotal_minor for line in self.lines)
+
+    @property
+    def shipping_minor(self) -> int:
+        if not self.lines or self.subtotal_minor >= settings.SHIPPING_FREE_FROM_MINOR:
+            return 0
+        return settings.SHIPPING_FLAT_MINOR
+
+    @property
+    def total_minor(self) -> int:
+        return self.subtotal_minor + self.shipping_minor
+
+    @property
+    def quantities(self) -> dict[int, int]:
+        return {line.variant.pk: line.quantity for line in self.lines}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(f"“{line.title}” is no longer on sale." for line in self.unavailable)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that the buyer agrees to: lines, unit prices, shipping, total."""
+        lines = sorted((x.variant.pk, x.quantity, x.unit_price_minor) for x in self.lines)
+        figures = [lines, self.shipping_minor, self.total_minor, self.currency]
+        return hashlib.sha256(json.dumps(figures).encode()).hexdigest()
+
+
+def quote(cart: Cart) -> Quote:
+    """Price a cart at this moment; three queries, however many lines it has."""
+    held = held_quantities(cart)
+    lines = [
+        QuoteLine(
+            variant=line.variant,
+            quantity=line.quantity,
+            seen_price_minor=line.seen_price_minor,
+            free_for_cart=line.variant.free + held.get(line.variant_id, 0),
+        )
+        for line in CartLine.objects.filter(cart=cart).select_related("variant__product")
+    ]
+    return Quote(
+        lines=tuple(line for line in lines if line.variant.is_on_sale),
+        unavailable=tuple(line for line in lines if not line.variant.is_on_sale),
+        currency=settings.SHOP_CURRENCY,
+    )
