@@ -1,4 +1,4 @@
-"""The sandbox's clock: real time moved by an offset that is kept in a file, which the shop reads too."""
+"""The sandbox's clock: real time moved by an offset in a file, which the shop reads too."""
 
 import os
 import time

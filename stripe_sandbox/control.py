@@ -51,8 +51,8 @@ def list_faults(twin: Twin, _fields: Any) -> dict[str, Any]:
 
 
 def add_fault(twin: Twin, fields: Any) -> dict[str, Any]:
-    fault = Fault.parse(fields)
-    shown = fault.shown()
+    fault = Fault(fields)
+    shown = dict(fault.shown)
     twin.faults.add(fault)
     return shown
 

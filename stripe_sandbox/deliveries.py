@@ -58,7 +58,7 @@ class Deliveries:
         self._store.record_try(delivery, status=status, at=at, retry_at=retry_at)
 
     def _post(self, payload: bytes, signature: str) -> int | None:
-        """Return the answer's status, or None when there was no answer; a redirect is not followed."""
+        """Return the answer's status, or None without an answer; a redirect is not followed."""
         parts = urlsplit(self._url)
         connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)

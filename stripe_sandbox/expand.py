@@ -65,7 +65,7 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
 
 
 def expanded(store: Store, record: Record, paths: list[str]) -> Record:
-    """Return the public view of `record` with `paths` like "payment_intent.latest_charge" filled in.
+    """Return the public view of `record`, `paths` like "payment_intent.latest_charge" filled in.
 
     Raises ApiError for a path that does not lead to something expandable.
     """

@@ -1,74 +1,69 @@
-"""Bad weather on request: faults that the control API switches on, and requests and webhooks meet."""
+"""Bad weather on request: faults that the control API switches on for requests and webhooks."""
 
 import random
 import re
 import threading
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 
 REQUEST_KINDS = frozenset(
     {"drop_answer", "error_before", "error_after", "rate_limit", "slow", "refuse", "conflict"}
 )
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
+_KINDS = REQUEST_KINDS | WEBHOOK_KINDS
+_FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
+    # name: what it is when left out, and its types in JSON
+    "kind": (None, (str,)),
+    "method": (None, (str, type(None))),
+    "path": ("", (str,)),
+    "match": ("", (str,)),
+    "times": (1, (int, type(None))),
+    "seconds": (0, (int, float)),
+    "probability": (1, (int, float)),
+    "seed": (None, (int, type(None))),
+}
 
 
-@dataclass
 class Fault:
     """One switch; `times` counts down with each use, None lasts until it is cleared.
 
     `path` (a prefix) and `match` (a regular expression, searched) narrow it to some requests, or,
-    for webhooks, to some event types. Raises ValueError for what it does not understand.
+    for webhooks, to some event types. `seconds` is for slow and webhook_delay.
     """
 
-    kind: str
-    method: str | None = None
-    path: str = ""
-    match: str = ""
-    times: int | None = 1
-    seconds: float = 0
-    probability: float = 1
-    seed: int | None = None
-    _random: random.Random = field(init=False, repr=False, compare=False)
-
-    @classmethod
-    def parse(cls, fields: Any) -> Self:
-        if not isinstance(fields, dict):
-            raise ValueError("a fault is a JSON object")
-        known = {name for name in cls.__dataclass_fields__ if not name.startswith("_")}
-        if unknown := set(fields) - known:
+    def __init__(self, fields: dict[str, Any]) -> None:
+        """Read a fault from JSON; raises ValueError for what it does not understand."""
+        if unknown := fields.keys() - _FORM.keys():
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        self.shown = {name: fields.get(name, default) for name, (default, _) in _FORM.items()}
+        for name, (_, types) in _FORM.items():
+            if not isinstance(self.shown[name], types):
+                raise ValueError(f"{name} has the wrong type")
+        self.kind: str = self.shown["kind"]
+        if self.kind not in _KINDS:
+            raise ValueError(f"kind must be one of {', '.join(sorted(_KINDS))}")
         try:
-            return cls(
-                **{
-                    name: value
-                    for name, value in fields.items()
-                    if value is not None or name == "times"
-                }
-            )
-        except (TypeError, re.error) as error:
-            raise ValueError(str(error)) from error
+            self._match = re.compile(self.shown["match"])
+        except re.error as error:
+            raise ValueError(f"match: {error}") from error
+        self.seconds = float(self.shown["seconds"])
+        self._dice = random.Random(self.shown["seed"])  # noqa: S311 - weather, not secrets
 
-    def __post_init__(self) -> None:
-        if self.kind not in REQUEST_KINDS | WEBHOOK_KINDS:
-            raise ValueError(
-                f"kind must be one of {', '.join(sorted(REQUEST_KINDS | WEBHOOK_KINDS))}"
-            )
-        re.compile(self.match)
-        self.seconds, self.probability = float(self.seconds), float(self.probability)
-        self._random = random.Random(self.seed)  # noqa: S311 - weather, not secrets
+    @property
+    def is_used_up(self) -> bool:
+        return self.shown["times"] == 0
 
-    def meets(self, method: str, path: str) -> bool:
-        """Say whether the fault strikes; the dice are rolled only for a request that fits."""
-        return (
-            self.times != 0
-            and self.method in (None, method)
-            and path.startswith(self.path)
-            and re.search(self.match, path) is not None
-            and (self.probability >= 1 or self._random.random() < self.probability)
+    def strikes(self, method: str, path: str) -> bool:
+        """Say whether it meets this request, and count that; dice roll only for one that fits."""
+        fits: bool = (
+            not self.is_used_up
+            and self.shown["method"] in (None, method)
+            and path.startswith(self.shown["path"])
+            and self._match.search(path) is not None
+            and self._dice.random() < self.shown["probability"]
         )
-
-    def shown(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        if fits and self.shown["times"] is not None:
+            self.shown["times"] -= 1
+        return fits
 
 
 class Faults:
@@ -88,7 +83,7 @@ class Faults:
 
     def shown(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [fault.shown() for fault in self._faults]
+            return [dict(fault.shown) for fault in self._faults]
 
     def strike_request(self, method: str, path: str) -> dict[str, Fault]:
         """Use up and return the faults that meet this request, one per kind."""
@@ -102,9 +97,7 @@ class Faults:
         struck: dict[str, Fault] = {}
         with self._lock:
             for fault in self._faults:
-                if fault.kind in kinds and fault.kind not in struck and fault.meets(method, path):
-                    if fault.times is not None:
-                        fault.times -= 1
+                if fault.kind in kinds - struck.keys() and fault.strikes(method, path):
                     struck[fault.kind] = fault
-            self._faults = [fault for fault in self._faults if fault.times != 0]
+            self._faults = [fault for fault in self._faults if not fault.is_used_up]
         return struck

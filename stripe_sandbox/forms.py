@@ -10,6 +10,7 @@ from stripe_sandbox import cards
 from stripe_sandbox.checkout import Payer
 
 _METHODS = [("card", "Card"), ("bank_debit", "Bank debit")]
+_CHOOSE = "Choose how to pay."
 _STRIPES_NAME = {"card": cards.CARD, "bank_debit": cards.BANK_DEBIT}
 
 
@@ -25,11 +26,6 @@ class PaymentForm(forms.Form):
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         error_messages={"required": "Enter your email address."},
-    )
-    method = forms.ChoiceField(
-        label="Payment method",
-        choices=_METHODS,
-        error_messages={"required": "Choose how to pay.", "invalid_choice": "Choose how to pay."},
     )
     card = forms.CharField(
         label="Card number",
@@ -61,9 +57,11 @@ class PaymentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._today = datetime.fromtimestamp(at, UTC)
         offered = [(name, label) for name, label in _METHODS if _STRIPES_NAME[name] in methods]
-        method = self.fields["method"]
-        assert isinstance(method, forms.ChoiceField)
-        method.choices = offered
+        self.fields["method"] = forms.ChoiceField(
+            label="Payment method",
+            choices=offered,
+            error_messages={"required": _CHOOSE, "invalid_choice": _CHOOSE},
+        )
         self.initial.setdefault("method", offered[0][0])
         for name, field in self.fields.items():
             field.widget.attrs["aria-describedby"] = f"id_{name}_error"
