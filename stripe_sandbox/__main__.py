@@ -41,16 +41,12 @@ def main() -> None:
 
 def run(host: str, port: int, state: Path) -> None:
     twin = Twin.from_environment(state)
-    stopped = threading.Event()
-    background = threading.Thread(target=twin.run_until, args=[stopped], daemon=True)
+    background = threading.Thread(target=twin.work, daemon=True)
     with Server(host, port, twin) as server:
         print(f"Stripe sandbox on http://{host}:{server.server_port}", flush=True)
         background.start()
-        try:
-            server.serve_forever(poll_interval=0.1)
-        finally:
-            stopped.set()
-            twin.store.close()
+        # Threads that are still at work end with the process: every change is one transaction.
+        server.serve_forever(poll_interval=0.1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +29,10 @@ class _Answer:
     body: str
     replays: str = ""  # the id of the request whose stored answer this is
 
+    @classmethod
+    def saying(cls, body: dict[str, Any], status: int = 200) -> Self:
+        return cls(status, json.dumps(body, indent=2))
+
 
 @csrf_exempt
 def api(request: HttpRequest, path: str) -> HttpResponse:
@@ -38,29 +43,29 @@ def api(request: HttpRequest, path: str) -> HttpResponse:
 
 
 def _respond(request: HttpRequest, twin: Twin, struck: dict[str, Fault]) -> HttpResponse:
-    request_id = new_id("req_", 14)
+    origin = Origin(new_id("req_", 14), _key(request))
     try:
-        answer = _answer(request, twin, struck, request_id)
+        answer = _answer(request, twin, struck, origin)
     except ApiError as error:
-        answer = _Answer(error.status, json.dumps(error.body, indent=2))
+        answer = _Answer.saying(error.body, error.status)
     headers = {
-        "Request-Id": request_id,
+        "Request-Id": str(origin.request_id),
         "Stripe-Version": API_VERSION,
         "Cache-Control": "no-cache, no-store",
     }
-    if key := _key(request):
-        headers["Idempotency-Key"] = key
-        headers["Original-Request"] = answer.replays or request_id
-        if answer.replays:
-            headers["Idempotent-Replayed"] = "true"
+    if origin.idempotency_key:
+        headers["Idempotency-Key"] = origin.idempotency_key
+        headers["Original-Request"] = answer.replays or headers["Request-Id"]
+    if answer.replays:
+        headers["Idempotent-Replayed"] = "true"
     return HttpResponse(
         answer.body, status=answer.status, content_type="application/json", headers=headers
     )
 
 
-def _key(request: HttpRequest) -> str:
+def _key(request: HttpRequest) -> str | None:
     """Return the idempotency key; it does nothing on GET."""
-    return request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
+    return request.headers.get("Idempotency-Key") if request.method == "POST" else None
 
 
 def _authenticate(request: HttpRequest, secret_key: str) -> None:
@@ -76,66 +81,52 @@ def _params(request: HttpRequest) -> dict[str, Any]:
     return decode(parse_qsl(encoded, keep_blank_values=True))
 
 
-def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], request_id: str) -> _Answer:
+def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: Origin) -> _Answer:
+    """Do the call, or repeat its stored answer; raises ApiError before anything was done."""
     _authenticate(request, twin.secret_key)
-    endpoint, ids = endpoints.route(request.method or "", request.path)
+    method = request.method or ""
+    endpoint, ids = endpoints.route(method, request.path)
     raw = _params(request)
     params, expand = split_expand(raw)
-    key = _key(request)
-    call = Call(
-        twin=twin,
-        path=request.path,
-        params=params,
-        expand=expand,
-        base_url=f"{request.scheme}://{request.get_host()}",
-        origin=Origin(request_id, key or None),
-    )
-    if not key:
-        web.refuse_if_struck(struck)
-        return _run(call, struck, lambda: endpoint(call, **ids))
-    print_ = fingerprint(request.method or "", request.path, raw)
+    base_url = f"{request.scheme}://{request.get_host()}"
+    call = Call(twin, request.path, params, expand, base_url, origin)
+    work = partial(endpoint, call, **ids)
+    key = origin.idempotency_key
+    if key is None:
+        return _do(twin, struck, work, remember=lambda _answer: None)
+
+    print_ = fingerprint(method, request.path, raw)
+
+    def remember(answer: _Answer) -> None:
+        said = StoredAnswer(print_, str(origin.request_id), answer.status, answer.body)
+        twin.store.store_answer(key, said)
+
     with twin.keys.claimed(key, print_) as stored:
         if stored:
             return _Answer(stored.status, stored.body, replays=stored.request_id)
-        return _run_and_store(call, struck, lambda: endpoint(call, **ids), key, print_)
+        return _do(twin, struck, work, remember)
 
 
-def _run(call: Call, struck: dict[str, Fault], work: Callable[[], dict[str, Any]]) -> _Answer:
-    """Do the work whole or not at all; a result that a fault replaces by an error is done too."""
-    with call.twin.store.transaction():
-        body = work()
-    if "error_after" in struck:
-        raise server_error()
-    return _Answer(200, json.dumps(body, indent=2))
-
-
-def _run_and_store(
-    call: Call,
+def _do(
+    twin: Twin,
     struck: dict[str, Fault],
     work: Callable[[], dict[str, Any]],
-    key: str,
-    print_: str,
+    remember: Callable[[_Answer], None],
 ) -> _Answer:
-    store = call.twin.store
-    # The result is committed with its effect, so that a crash between the two is impossible.
+    """Do the work whole or not at all, and remember its answer in the same transaction.
+
+    A struck request may have done its work and answer with an error all the same.
+    """
     try:
-        web.refuse_if_struck(struck, key)
-        with store.transaction():
-            try:
-                answer = _run(call, struck, work)
-            except ApiError as error:
-                if error.status != 500:
-                    raise
-                answer = _Answer(500, json.dumps(error.body, indent=2))
-            store.store_answer(key, _stored(call, answer, print_))
+        web.refuse_if_struck(struck)
+        with twin.store.transaction():
+            answer = _Answer.saying(work())
+            if "error_after" in struck:
+                failure = server_error()
+                answer = _Answer.saying(failure.body, failure.status)
+            remember(answer)
     except ApiError as error:
-        if not error.is_stored:
-            raise
-        answer = _Answer(error.status, json.dumps(error.body, indent=2))
-        with store.transaction():
-            store.store_answer(key, _stored(call, answer, print_))
+        answer = _Answer.saying(error.body, error.status)
+        if error.is_stored:
+            remember(answer)
     return answer
-
-
-def _stored(call: Call, answer: _Answer, print_: str) -> StoredAnswer:
-    return StoredAnswer(print_, call.origin.request_id or "", answer.status, answer.body)

@@ -1,7 +1,7 @@
 """Reading Stripe's form-encoded parameters: brackets, types, and the errors for what is wrong.
 
-A rule takes a parameter's full name, as Stripe spells it in errors, and its raw value (text, list
-or dict), and returns the typed value or raises ApiError.
+A rule takes a parameter's full name, as Stripe spells it in errors, and its raw value (text or
+dict), and returns the typed value or raises ApiError.
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from stripe_sandbox.errors import invalid, missing
 
-Raw = Any  # str, or list or dict of Raw
+Raw = Any  # str, or dict of Raw
 Rule = Callable[[str, Raw], Any]
 
 _METADATA_KEYS, _METADATA_KEY_LENGTH, _METADATA_VALUE_LENGTH = 50, 40, 500
@@ -19,28 +19,26 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Raw]:
-    """Return nested values of pairs like ("line_items[0][price]", "x") or ("types[]", "y")."""
-    tree: dict[str, Any] = {}
+    """Return nested dicts of pairs like ("line_items[0][price]", "x") or ("types[]", "y").
+
+    A list is a dict with numbers for keys until a rule says that a list is meant.
+    """
+    tree: dict[str, Raw] = {}
     for name, value in pairs:
         path = re.findall(r"[^\[\]]+|\[\]", name)
         if not path:
             raise invalid(f"Received unknown parameter: {name}", name, "parameter_unknown")
         node = tree
         for part in path[:-1]:
-            step = str(len(node)) if part == "[]" else part
-            node = node.setdefault(step, {})
+            node = node.setdefault(_step(part, node), {})
             if not isinstance(node, dict):
                 raise invalid(f"Invalid parameter: {name}", name)
-        node[str(len(node)) if path[-1] == "[]" else path[-1]] = value
-    return {name: _with_lists(value) for name, value in tree.items()}
+        node[_step(path[-1], node)] = value
+    return tree
 
 
-def _with_lists(node: Any) -> Raw:
-    if not isinstance(node, dict):
-        return node
-    if node and all(key.isdecimal() for key in node):
-        return [_with_lists(node[key]) for key in sorted(node, key=int)]
-    return {key: _with_lists(value) for key, value in node.items()}
+def _step(part: str, node: dict[str, Raw]) -> str:
+    return str(len(node)) if part == "[]" else part
 
 
 def text(name: str, raw: Raw) -> str:
@@ -119,8 +117,6 @@ def email(name: str, raw: Raw) -> str:
 def metadata(name: str, raw: Raw) -> dict[str, str]:
     if raw == "":
         return {}
-    if isinstance(raw, list):  # its keys looked like numbers
-        raw = {str(place): value for place, value in enumerate(raw)}
     if not isinstance(raw, dict):
         raise invalid("Invalid metadata: metadata must be a set of key-value pairs", name)
     if len(raw) > _METADATA_KEYS:
@@ -139,11 +135,11 @@ def anything(_name: str, raw: Raw) -> Raw:
 
 def items(rule: Rule, maximum: int = 100) -> Rule:
     def read(name: str, raw: Raw) -> list[Any]:
-        if not isinstance(raw, list):
+        if not (isinstance(raw, dict) and all(key.isdecimal() for key in raw)):
             raise invalid("Invalid array", name)
         if len(raw) > maximum:
             raise invalid(f"Too many elements: at most {maximum}", name)
-        return [rule(f"{name}[{place}]", value) for place, value in enumerate(raw)]
+        return [rule(f"{name}[{place}]", raw[place]) for place in sorted(raw, key=int)]
 
     return read
 
@@ -197,5 +193,5 @@ _expand = items(text)
 def split_expand(raw: dict[str, Raw]) -> tuple[dict[str, Raw], list[str]]:
     """Return the parameters without `expand`, and the paths to expand."""
     rest = dict(raw)
-    paths: list[str] = _expand("expand", rest.pop("expand", []))
+    paths: list[str] = _expand("expand", rest.pop("expand", {}))
     return rest, paths

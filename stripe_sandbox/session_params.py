@@ -27,6 +27,10 @@ from stripe_sandbox.params import (
 )
 
 PAYMENT_METHOD_TYPES = ("card", "sepa_debit")
+LOCALES = (
+    "auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hr hu id it ja ko lt lv ms mt nb nl"
+    " pl pt pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW"
+)
 _MAXIMUM_AMOUNT = 99_999_999
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 30 * 60, 24 * 60 * 60
 
@@ -172,7 +176,7 @@ SESSION_PARAMS: dict[str, Rule] = {
     "integration_identifier": text,
     "invoice_creation": _disabled,
     "line_items": items(_line_item),
-    "locale": text,
+    "locale": choice(*LOCALES.split()),
     "managed_payments": _disabled,
     "metadata": metadata,
     "mode": only("payment", choice("payment", "setup", "subscription")),

@@ -17,3 +17,17 @@ TEMPLATES = [
         "DIRS": [Path(__file__).parent / "templates"],
     }
 ]
+
+# Only what nobody asked for: a fault's 500 is no news.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "unexpected": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: record.exc_info is not None,
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["unexpected"]}},
+    "loggers": {"django": {"handlers": ["console"], "level": "ERROR", "propagate": False}},
+}

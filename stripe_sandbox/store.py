@@ -69,10 +69,6 @@ class Store:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
 
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, and alone: other threads wait. An inner transaction joins the outer."""

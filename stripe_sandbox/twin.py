@@ -1,8 +1,9 @@
 """The sandbox as a whole: its state, clock, faults, and what it does by itself."""
 
+import logging
 import os
 import random
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,8 @@ from stripe_sandbox.events import Events
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.idempotency import Keys
 from stripe_sandbox.store import Store
+
+logger = logging.getLogger(__name__)
 
 ENVIRON_KEY = "stripe_sandbox.twin"
 _TICK_SECONDS = 0.2
@@ -72,11 +75,15 @@ class Twin:
         self.store.clear()
         self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
 
-    def run_until(self, stopped: threading.Event) -> None:
-        """Watch the clock and deliver webhooks: the body of the one background thread."""
-        while not stopped.wait(_TICK_SECONDS):
-            self.catch_up()
-            self.deliveries.send_due()
+    def work(self) -> None:
+        """Watch the clock and deliver webhooks for ever: the one background thread."""
+        while True:
+            try:
+                self.catch_up()
+                self.deliveries.send_due()
+            except Exception:  # the thread must outlive, say, an unreadable clock file
+                logger.exception("The sandbox's background work failed; trying again")
+            time.sleep(_TICK_SECONDS)
 
 
 def twin_of(request: HttpRequest) -> Twin:

@@ -21,14 +21,14 @@ def close_connection(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def refuse_if_struck(struck: Mapping[str, Fault], key: str = "") -> None:
+def refuse_if_struck(struck: Mapping[str, Fault]) -> None:
     """Meet the faults that strike before anything is done; raises ApiError."""
     if "slow" in struck:
         time.sleep(struck["slow"].seconds)
     if "rate_limit" in struck:
         raise rate_limited()
     if "conflict" in struck:
-        raise key_in_use(key)
+        raise key_in_use("(the sandbox was asked to say so)")
     if "error_before" in struck:
         raise server_error()
 
