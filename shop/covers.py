@@ -91,11 +91,9 @@ class Cover:
 def draw_cover(title: str, author: str) -> bytes:
     """Return a cover as WebP, 600 by 900 pixels."""
     # Not hash(): that differs from process to process.
-    seed = zlib.crc32(title.encode())
-    design = _DESIGNS[seed % len(_DESIGNS)]
-    colors = _COLORS[seed // len(_DESIGNS) % len(_COLORS)]
-    cover = Cover(title, author, colors, Random(seed))  # noqa: S311
-    design(cover)
+    random = Random(zlib.crc32(title.encode()))  # noqa: S311
+    cover = Cover(title, author, random.choice(_COLORS), random)
+    random.choice(_DESIGNS)(cover)
     picture = _bind(cover.image.resize(SIZE, Image.Resampling.LANCZOS))
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=82, method=4)
@@ -266,16 +264,17 @@ def _tiles(cover: Cover) -> None:
 
 def _waves(cover: Cover) -> None:
     """Line upon line, like water or a well kept field."""
-    swing, length = cover.random.uniform(40, 90), cover.random.uniform(260, 520)
-    for number, base in enumerate(range(_H * 48 // 100, _H + 100, 44)):
+    swing, length = cover.random.uniform(25, 95), cover.random.uniform(180, 620)
+    gap, drift = cover.random.choice((40, 56, 72)), cover.random.uniform(-0.5, 0.5)
+    for number, base in enumerate(range(_H * 48 // 100, _H + 100, gap)):
         line = [
-            (x, base + swing * math.sin(x / length * math.pi + number * 0.35))
+            (x, base + swing * math.sin(x / length * math.pi + number * drift))
             for x in range(-20, _W + 40, 20)
         ]
         color = cover.colors.accent if number % 4 == 0 else cover.colors.shade
-        cover.draw.line(line, color, 16, joint="curve")
-    cover.write(cover.title, _PLAYFAIR, (_MARGIN, 130, _W - _MARGIN, 600), 150, cover.colors.ink)
-    cover.write(cover.author, _GARAMOND, (_MARGIN, 620, _W - _MARGIN, 740), 68, cover.colors.ink)
+        cover.draw.line(line, color, gap * 3 // 8, joint="curve")
+    cover.write(cover.title, _PLAYFAIR, (_MARGIN, 110, _W - _MARGIN, 580), 150, cover.colors.ink)
+    cover.write(cover.author, _GARAMOND, (_MARGIN, 640, _W - _MARGIN, 760), 68, cover.colors.ink)
 
 
 def _mix(first: str, second: str, share: float) -> str:

@@ -204,9 +204,7 @@ class Variant(models.Model):
     def is_on_sale(self) -> bool:
         """Whether it may be bought, in stock or not; reads the product."""
         return (
-            self.is_active
-            and self.product.is_published
-            and self.currency == settings.SHOP_CURRENCY
+            self.is_active and self.product.is_published and self.currency == settings.SHOP_CURRENCY
         )
 
     @property

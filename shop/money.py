@@ -8,10 +8,13 @@ Sources: https://docs.stripe.com/currencies#zero-decimal,
 https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 """
 
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from babel import Locale
+from babel.numbers import NumberPattern
 
 
 class UnsupportedCurrency(ValueError):
@@ -90,14 +93,17 @@ def _scale(known: Currency) -> int:
 def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:
     """Return an amount as people write it in `locale`: `499, "EUR"` is "€4.99" in English."""
     exponent = currency(code).exponent
-    # Babel's digits come from CLDR, which differs from ISO for some currencies: it is told ours.
-    pattern = Locale.parse(locale.replace("-", "_")).currency_formats["standard"]
-    return str(
-        pattern.apply(
-            Decimal(amount_minor).scaleb(-exponent),
-            locale.replace("-", "_"),
-            currency=code,
-            currency_digits=False,
-            force_frac=(exponent, exponent),
-        )
+    amount = Decimal(amount_minor).scaleb(-exponent)
+    territory = locale.replace("-", "_")
+    text: str = _pattern(territory, exponent).apply(
+        amount, territory, currency=code, currency_digits=False
     )
+    return text
+
+
+@cache
+def _pattern(locale: str, exponent: int) -> NumberPattern:
+    # Babel's digits come from CLDR, which differs from ISO for some currencies: it is told ours.
+    pattern: NumberPattern = copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (exponent, exponent)
+    return pattern

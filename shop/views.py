@@ -13,7 +13,7 @@ from shop.models import Category, Product, Variant
 
 PER_PAGE = 24
 NEWEST = 12
-RELATED = 4
+RELATED = 6
 SEARCH_LENGTH = 200
 
 

@@ -8,3 +8,10 @@ document.addEventListener("htmx:responseError", (event) => {
     form.submit();
   }
 });
+
+// A message that came by htmx may be above what the visitor sees.
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id === "messages") {
+    event.detail.target.scrollIntoView({ block: "nearest" });
+  }
+});
