@@ -1,0 +1,132 @@
+"""What payment tests share: a cart to order, Stripe's events delivered as Stripe does, jobs run."""
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import stripe
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from djstripe.models import WebhookEndpoint
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
+
+from accounts.models import User
+from cart.models import Cart, CartLine
+from cart.quotes import quote
+from orders.models import Order
+from orders.services import Buyer
+from payments.models import PaymentAttempt
+from payments.services import placing
+from shop.models import Variant
+
+ADDRESS = {
+    "name": "Ada Reader",
+    "line1": "1 Long Lane",
+    "line2": "",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "region": "",
+    "country": "DE",
+}
+
+
+def stripe_now() -> datetime:
+    """Return the present to the second, as Stripe tells time."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def cart_with(*variants: Variant, quantity: int = 1, user: User | None = None) -> Cart:
+    """Return a new cart with `quantity` of each variant."""
+    cart = Cart.objects.create(user=user, created_at=stripe_now())
+    for variant in variants:
+        CartLine.objects.create(
+            cart=cart,
+            variant=variant,
+            quantity=quantity,
+            seen_price_minor=variant.price_minor,
+            added_at=stripe_now(),
+        )
+    return cart
+
+
+def a_buyer(email: str = "reader@example.com", user: User | None = None) -> Buyer:
+    return Buyer(user=user, email=email, address=dict(ADDRESS), locale="en", client_ip="192.0.2.1")
+
+
+def checkout(
+    cart: Cart, *, buyer: Buyer | None = None, at: datetime | None = None
+) -> PaymentAttempt:
+    """Place the cart at the price of this moment, and return the attempt that is open for it."""
+    return placing.start_checkout(
+        cart=cart,
+        buyer=buyer or a_buyer(),
+        fingerprint=quote(cart).fingerprint,
+        at=at or stripe_now(),
+    )
+
+
+def deliver(event: dict[str, Any]) -> int:
+    """Post an event to the shop's endpoint, signed as Stripe signs; return the answer's status."""
+    endpoint = endpoint_row()
+    body = json.dumps(event)
+    answer = Client().post(
+        reverse("djstripe:djstripe_webhook_by_uuid", args=[endpoint.djstripe_uuid]),
+        data=body,
+        content_type="application/json",
+        headers={"Stripe-Signature": signature(body)},
+    )
+    return answer.status_code
+
+
+def endpoint_row() -> WebhookEndpoint:
+    """Return dj-stripe's row of the shop's endpoint, provisioned by the command."""
+    call_command("provision_webhook", stdout=StringIO())
+    return WebhookEndpoint.objects.get()
+
+
+def signature(body: str, secret: str | None = None) -> str:
+    """Return the Stripe-Signature header that goes with `body`."""
+    header: str = stripe.WebhookSignature.generate_signature_header(
+        body, secret or settings.STRIPE_WEBHOOK_SECRET
+    )
+    return header
+
+
+def run_jobs(*, but: tuple[str, ...] = ("mirror_event",)) -> None:
+    """Run the queued jobs, and those that they queue, until none is left but those named in `but`.
+
+    A job that fails raises here: nothing is retried behind a test's back.
+    """
+    while row := _next_job(but):
+        task = app.tasks[row.task_name]
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [row.pk])
+        if task.pass_context:
+            job = Job(
+                id=row.pk,
+                queue=row.queue_name,
+                lock=None,
+                queueing_lock=None,
+                task_name=row.task_name,
+                attempts=row.attempts,
+            )
+            context = JobContext(app=app, job=job, start_timestamp=0.0, abort_reason=lambda: None)
+            task.func(context, **row.args)
+        else:
+            task.func(**row.args)
+
+
+def _next_job(but: tuple[str, ...]) -> ProcrastinateJob | None:
+    waiting = ProcrastinateJob.objects.filter(status="todo").order_by("pk")
+    return next((row for row in waiting if row.task_name.rpartition(".")[2] not in but), None)
+
+
+def reread(order: Order) -> Order:
+    return Order.objects.get(pk=order.pk)

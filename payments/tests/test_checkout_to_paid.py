@@ -1,0 +1,45 @@
+"""The main road: a cart, Stripe's page, a webhook, a paid order."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from orders.models import Order, Status
+from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from payments.tests import support
+from shop.models import StockMovement
+from shop.tests.factories import VariantFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_card_payment_pays_the_order_once_however_its_events_arrive(sandbox: Any) -> None:
+    variant = VariantFactory(price_minor=1_200, on_hand=3)
+    cart = support.cart_with(variant, quantity=2)
+    attempt = support.checkout(cart)
+    sandbox.pay(attempt.url)
+
+    for event in sandbox.events() + sandbox.events():
+        assert support.deliver(event) == 200
+    support.run_jobs()
+
+    order = Order.objects.get()
+    variant.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (order.status, order.total_minor) == (Status.PAID, 2_400 + 490)
+    assert attempt.state == PaymentAttempt.State.SUCCEEDED
+    assert (variant.on_hand, variant.reserved) == (1, 0)
+    assert list(variant.movements.values_list("kind", flat=True)) == ["sold", "reserved", "received"]
+    assert [
+        (entry.kind, entry.amount_minor, entry.currency) for entry in LedgerEntry.objects.all()
+    ][0] == ("capture", 2_890, "EUR")
+    completed = next(x for x in sandbox.events() if x["type"] == "checkout.session.completed")
+    assert [(e.from_status, e.to_status, e.reason, e.cause) for e in order.events.all()] == [
+        ("", "pending", "placed", ""),
+        ("pending", "paid", "capture", completed["id"]),
+    ]
+    assert cart.lines.count() == 0
+    assert [m.to for m in mail.outbox] == [["reader@example.com"]]
+    assert InboxEvent.objects.exclude(state__in=["done", "ignored"]).count() == 0
+    assert StockMovement.objects.count() == 3
