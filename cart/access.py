@@ -1,11 +1,21 @@
 """Which cart a request means: the user's own, else the one that a guest's signed cookie names."""
 
-from django.core.signing import BadSignature, Signer
-from django.http import HttpRequest
+from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib import messages
+from django.core.signing import BadSignature, Signer
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import User
+from cart import services
 from cart.models import Cart
 
 COOKIE = "cart"
+COOKIE_LASTS = timedelta(days=90)
+# What the cookie shall become with the answer to this request; empty: it goes. The way of Django's
+# own CSRF cookie.
+_PENDING = "CART_COOKIE"
 _signer = Signer(salt="cart.cookie")
 
 
@@ -13,8 +23,69 @@ def current_cart(request: HttpRequest) -> Cart | None:
     """Return the visitor's cart, or None; reading makes neither a row nor a cookie."""
     if request.user.is_authenticated:
         return Cart.objects.filter(user=request.user, merged_into=None).first()
+    return _guest_cart(request)
+
+
+def cart_for_writing(request: HttpRequest, at: datetime) -> Cart:
+    """Return the visitor's cart, made if there is none; a guest gets its cookie, or keeps it on."""
+    if request.user.is_authenticated:
+        return _cart_of(request.user, at)
+    cart = _guest_cart(request) or Cart.objects.create(created_at=at)
+    request.META[_PENDING] = _signer.sign(str(cart.public_id))
+    return cart
+
+
+def merge_at_sign_in(request: HttpRequest, user: User, at: datetime) -> None:
+    """Put what the visitor gathered as a guest into his own cart, and tell him."""
+    guest = _guest_cart(request)
+    if guest is None:
+        return
+    change = services.merge(guest=guest, user_cart=_cart_of(user, at), at=at)
+    forget_guest(request)
+    if change.units:
+        books = "book" if change.units == 1 else f"{change.units} books"
+        messages.success(request, f"We added the {books} from your visit to your cart.")
+    if change.is_capped:
+        limit = settings.CART_LINE_LIMIT
+        messages.warning(request, f"A cart holds {limit} copies of one edition at most.")
+
+
+def forget_guest(request: HttpRequest) -> None:
+    """Let the answer to this request take the guest's cookie away."""
+    request.META[_PENDING] = ""
+
+
+def write_cookie(request: HttpRequest, response: HttpResponse) -> None:
+    """Set or delete the guest's cookie, if this request decided on it."""
+    token = request.META.get(_PENDING)
+    if token:
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=COOKIE_LASTS,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    elif token == "" and COOKIE in request.COOKIES:
+        response.delete_cookie(COOKIE, samesite="Lax")
+
+
+def _guest_cart(request: HttpRequest) -> Cart | None:
+    """Return the cart that the cookie names; one that became a user's is no longer the guest's.
+
+    Otherwise an old cookie would open the cart of somebody who signed out at this browser.
+    """
     try:
         public_id = _signer.unsign(request.COOKIES.get(COOKIE, ""))
     except BadSignature:
         return None
-    return Cart.objects.filter(public_id=public_id, user=None).first()
+    return Cart.objects.filter(public_id=public_id, user=None, merged_into=None).first()
+
+
+def _cart_of(user: User, at: datetime) -> Cart:
+    """Return the user's one cart; of two requests that make it at once, one finds the other's."""
+    cart, _created = Cart.objects.get_or_create(
+        user=user, merged_into=None, defaults={"created_at": at}
+    )
+    return cart
