@@ -1,0 +1,199 @@
+"""The sandbox as a process of its own, and what speaks to it: Stripe's SDK, a buyer, a receiver."""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import stripe
+
+PROJECT = Path(__file__).parents[2]
+SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
+WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
+API_VERSION = "2026-05-27.dahlia"
+GOOD, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
+SECONDS = 10  # to wait for what must come
+
+Params = dict[str, Any]
+
+
+@dataclass
+class Twin:
+    """A running sandbox, seen over HTTP."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def sdk(self) -> stripe.StripeClient:
+        return stripe.StripeClient(
+            SECRET_KEY,
+            base_addresses={"api": self.url},
+            stripe_version=API_VERSION,
+            max_network_retries=0,
+        )
+
+    def get(self, path: str, **params: object) -> requests.Response:
+        """Ask the API without the SDK, to see the JSON itself."""
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        return requests.get(self.url + path, params=params, headers=headers, timeout=SECONDS)
+
+    def post(self, path: str, key: str = "", **form: object) -> requests.Response:
+        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+        if key:
+            headers["Idempotency-Key"] = key
+        return requests.post(self.url + path, data=form, headers=headers, timeout=SECONDS)
+
+    def control(self, path: str, method: str = "POST", **fields: object) -> Any:
+        """Ask the control API, which must agree."""
+        answer = requests.request(
+            method, f"{self.url}/_sandbox/{path}", json=fields, timeout=SECONDS
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def open_session(self, **changes: object) -> stripe.checkout.Session:
+        params: Any = session_params(**changes)
+        return self.sdk.v1.checkout.sessions.create(params=params)
+
+    def pay(self, page: str | None, card: str = GOOD, **changes: str) -> requests.Response:
+        """Send the hosted page's form; the redirect is not followed."""
+        assert page is not None
+        form = {
+            "email": "reader@example.com",
+            "method": "card",
+            "card": card,
+            "expiry": "12/34",
+            "cvc": "123",
+            "name": "A. Reader",
+        } | changes
+        return requests.post(page, data=form, allow_redirects=False, timeout=SECONDS)
+
+    def paid_session(self, **changes: object) -> stripe.checkout.Session:
+        session = self.open_session(**changes)
+        assert self.pay(session.url).status_code == 303
+        return self.sdk.v1.checkout.sessions.retrieve(session.id)
+
+    def event_types(self) -> list[str]:
+        """Return the types of all events, newest first."""
+        listed = self.sdk.v1.events.list(params={"limit": 100})
+        return [event.type for event in listed.data]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(SECONDS)
+
+
+def line(unit_amount: int = 1299, quantity: int = 2, currency: str = "eur") -> Params:
+    product = {"name": "Walden", "description": "Hardcover", "metadata": {"sku": "WAL-1"}}
+    price = {"currency": currency, "unit_amount": unit_amount, "product_data": product}
+    return {"price_data": price, "quantity": quantity}
+
+
+def shipping(amount: int = 499, currency: str = "eur") -> Params:
+    fixed = {"amount": amount, "currency": currency}
+    rate = {"type": "fixed_amount", "display_name": "Post", "fixed_amount": fixed}
+    return {"shipping_rate_data": rate}
+
+
+def session_params(**changes: object) -> Params:
+    """Return what the shop asks for: 2 x 12.99 and 4.99 for the post, 30.97 EUR in all."""
+    params: Params = {
+        "mode": "payment",
+        "line_items": [line()],
+        "shipping_options": [shipping()],
+        "customer_email": "reader@example.com",
+        "client_reference_id": "ORDER-1",
+        "metadata": {"attempt": "1"},
+        "payment_intent_data": {"metadata": {"order": "ORDER-1"}},
+        "success_url": "http://127.0.0.1:9/success?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://127.0.0.1:9/cart",
+    }
+    return {name: value for name, value in (params | changes).items() if value is not None}
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Twin]]:
+    """Start sandboxes on one state file and one clock; environment variables as keywords."""
+    started: list[Twin] = []
+
+    def run(**environment: str) -> Twin:
+        command = [sys.executable, "-m", "stripe_sandbox", "--port", "0"]
+        command += ["--state", str(tmp_path / "state" / "sandbox.sqlite3")]
+        variables = {
+            "STRIPE_SECRET_KEY": SECRET_KEY,
+            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "STRIPE_WEBHOOK_URL": "",
+            "CLOCK_OFFSET_FILE": str(tmp_path / "clock"),
+        }
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=os.environ | variables | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        twin = Twin(process.stdout.readline().split()[-1], process)
+        started.append(twin)
+        return twin
+
+    yield run
+    for twin in started:
+        twin.stop()
+        assert twin.process.stdout is not None
+        twin.process.stdout.close()
+
+
+@pytest.fixture
+def twin(start: Callable[..., Twin]) -> Twin:
+    return start()
+
+
+@dataclass
+class Receiver:
+    """A shop's webhook endpoint: answers with `statuses` in turn, then 200, and keeps it all."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)
+    received: queue.Queue[tuple[dict[str, str], bytes]] = field(default_factory=queue.Queue)
+
+    def next_event(self) -> stripe.Event:
+        """Wait for a delivery, let the SDK verify it, and return its event."""
+        headers, body = self.received.get(timeout=SECONDS)
+        signature = headers["Stripe-Signature"]
+        return stripe.Webhook.construct_event(body, signature, WEBHOOK_SECRET)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = state.statuses.pop(0) if state.statuses else 200
+            state.received.put((dict(self.headers), body))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", state.url)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keep the tests' output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}/webhook/"
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        yield state
+        server.shutdown()
+        thread.join()

