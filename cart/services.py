@@ -30,17 +30,16 @@ def add(*, cart: Cart, variant: Variant, quantity: int, at: datetime) -> Change:
         return _add(held, variant.pk, quantity, variant.price_minor, at)
 
 
-def set_quantity(*, cart: Cart, variant: Variant, quantity: int) -> None:
-    """Make a line hold `quantity` units, from one to the limit; its price counts as seen.
+def set_quantity(*, cart: Cart, variant: Variant, quantity: int) -> bool:
+    """Make a line hold `quantity` units, from one to the limit; today's price counts as seen.
 
-    Raises CartLine.DoesNotExist when the cart no longer has the line.
+    Returns whether the cart still has the line; it is not made anew.
     """
     with _locked(cart) as held:
         changed = held.lines.filter(variant=variant).update(
             quantity=min(quantity, settings.CART_LINE_LIMIT), seen_price_minor=variant.price_minor
         )
-        if not changed:
-            raise CartLine.DoesNotExist(f"no variant {variant.pk} in cart {held.pk}")
+    return bool(changed)
 
 
 def remove(*, cart: Cart, variant: Variant) -> None:

@@ -1,0 +1,116 @@
+"""The cart and its forms: each changes one thing and leads back to the cart.
+
+With htmx the forms follow the same redirect and take their part out of the cart's page.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from cart import services
+from cart.access import cart_for_writing, current_cart
+from cart.cross_origin import same_origin_only
+from cart.forms import AddForm, QuantityForm
+from cart.quotes import QuoteLine, quote
+from shop.clock import now
+from shop.models import Variant
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the page, and the form that changes it."""
+
+    line: QuoteLine
+    form: QuantityForm
+
+
+@never_cache
+@require_safe
+def detail(request: HttpRequest) -> HttpResponse:
+    return _cart_page(request)
+
+
+@same_origin_only
+@require_POST
+def add(request: HttpRequest) -> HttpResponse:
+    form = AddForm(request.POST)
+    is_valid = form.is_valid()
+    variant = get_object_or_404(
+        Variant.objects.on_sale().select_related("product"), pk=form.cleaned_data.get("variant")
+    )
+    if not is_valid:
+        return render(request, "cart/add.html", {"form": form, "variant": variant}, status=422)
+    at = now()
+    change = services.add(
+        cart=cart_for_writing(request, at),
+        variant=variant,
+        quantity=form.cleaned_data["quantity"],
+        at=at,
+    )
+    name = f"“{variant.product.title}” ({variant.title})"
+    if change.units:
+        times = f"{change.units} × " if change.units > 1 else ""
+        messages.success(request, f"Added {times}{name} to your cart.")
+    if change.is_capped:
+        limit = settings.CART_LINE_LIMIT
+        messages.warning(request, f"A cart holds at most {limit} of {name}.")
+    return redirect("cart:detail")
+
+
+@require_POST
+def update(request: HttpRequest, variant_id: int) -> HttpResponse:
+    variant = get_object_or_404(Variant, pk=variant_id)
+    form = QuantityForm(request.POST, auto_id=_auto_id(variant.pk))
+    if not form.is_valid():
+        return _cart_page(request, rejected={variant.pk: form}, status=422)
+    if form.cleaned_data["quantity"] == 0:
+        return remove(request, variant_id)
+    cart = current_cart(request)
+    quantity = form.cleaned_data["quantity"]
+    if not cart or not services.set_quantity(cart=cart, variant=variant, quantity=quantity):
+        messages.info(request, "That book is no longer in your cart.")
+    return redirect("cart:detail")
+
+
+@require_POST
+def remove(request: HttpRequest, variant_id: int) -> HttpResponse:
+    variant = get_object_or_404(Variant, pk=variant_id)
+    if cart := current_cart(request):
+        services.remove(cart=cart, variant=variant)
+    return redirect("cart:detail")
+
+
+@require_POST
+def clear(request: HttpRequest) -> HttpResponse:
+    if cart := current_cart(request):
+        services.clear(cart=cart)
+    return redirect("cart:detail")
+
+
+def _cart_page(
+    request: HttpRequest, rejected: dict[int, QuantityForm] | None = None, status: int = 200
+) -> HttpResponse:
+    """Show the cart; `rejected` are refused forms by variant id, shown where they were filled in."""
+    cart = current_cart(request)
+    current = quote(cart) if cart else None
+    rows = [Row(line, _form(line, rejected or {})) for line in current.lines] if current else []
+    prefetch_related_objects([row.line.variant.product for row in rows], "images")
+    return render(request, "cart/detail.html", {"quote": current, "rows": rows}, status=status)
+
+
+def _form(line: QuoteLine, rejected: dict[int, QuantityForm]) -> QuantityForm:
+    pk = line.variant.pk
+    return rejected.get(pk) or QuantityForm(
+        initial={"quantity": line.quantity}, auto_id=_auto_id(pk)
+    )
+
+
+def _auto_id(variant_id: int) -> str:
+    """Return the pattern of a line's ids, so that each field on the page has its own."""
+    return f"%s-{variant_id}"
