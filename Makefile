@@ -27,9 +27,9 @@ e2e: $(DEVELOPING)  ## run the browser tests, with the system's Chromium
 	  { echo "The browser tests need Chromium: install the Debian package chromium." >&2; exit 1; }
 	@$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
 
-# Nothing here reads the database, so none is started; the secrets only have to be there.
-lint: export DATABASE_URL := postgres://lint@127.0.0.1:1/lint
-lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ
+# What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
+lint: export DATABASE_URL := postgres://127.0.0.1/none
+lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789
 lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
@@ -39,8 +39,8 @@ lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and depl
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
-	$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py makemigrations --check
+	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 format: $(DEVELOPING)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .

@@ -133,6 +133,20 @@ def location(directory: Path) -> Path:
     return _find_cluster(directory).home
 
 
+def run(command: list[str]) -> int:
+    """Run `command` with the DATABASE_URL of a throw-away server; its exit status."""
+    with tempfile.TemporaryDirectory(prefix="shop-throw-away-") as name:
+        directory = Path(name)
+        # As root the server runs as another user, who has to enter.
+        directory.chmod(0o711)
+        try:
+            with server(directory, fsync=False) as url:
+                environment = dict(os.environ) | {"DATABASE_URL": url}
+                return subprocess.run(command, check=False, env=environment).returncode
+        finally:
+            remove(directory)
+
+
 def remove(directory: Path) -> None:
     """Stop the server of `directory`, whoever uses it, and delete all of its files."""
     for home in (directory / "postgres", _temporary_home(directory)):
@@ -382,9 +396,5 @@ if __name__ == "__main__":
             _guard(Path(home_), int(alive_))
         case ["remove", directory_]:
             remove(Path(directory_))
-        case ["run", directory_, *command_]:
-            # A command with a server of its own, as in `.ci/run`.
-            with server(Path(directory_)) as url_:
-                environment_ = dict(os.environ) | {"DATABASE_URL": url_}
-                status_ = subprocess.run(command_, check=False, env=environment_).returncode
-            sys.exit(status_)
+        case ["run", *command_]:
+            sys.exit(run(command_))

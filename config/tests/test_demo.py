@@ -18,7 +18,14 @@ while not Path(sys.argv[1]).exists():
     time.sleep(0.02)
 raise SystemExit("out of paper")
 """
-STAYS = "import signal; signal.pause()"
+# Makes that file, once it has told its id, and stays.
+STAYS = """
+import os, signal, sys
+from pathlib import Path
+print(os.getpid(), flush=True)
+Path(sys.argv[1]).touch()
+signal.pause()
+"""
 # Starts a child as stubborn as itself.
 IGNORES_SIGTERM = """
 import os, signal
@@ -87,17 +94,17 @@ def test_half_of_the_stripe_secrets_is_refused_by_the_name_of_the_other() -> Non
 def test_a_part_that_ends_is_named_with_the_end_of_its_log_and_ends_the_rest(
     tmp_path: Path,
 ) -> None:
-    empty = tmp_path / "empty"
-    parts = [part(tmp_path, "printer", ENDS, str(empty)), part(tmp_path, "clock", STAYS)]
+    signal_file = str(tmp_path / "signal")
+    printer = part(tmp_path, "printer", ENDS, signal_file)
+    clock = part(tmp_path, "clock", STAYS, signal_file)
 
     with (
         pytest.raises(demo.DemoError, match=r"(?s)^printer ended \(status 1\).*out of paper"),
-        demo.started(parts, os.environ) as processes,
+        demo.started([printer, clock], os.environ) as processes,
     ):
-        empty.touch()
         demo.watch(processes)
 
-    assert [process.returncode for _part, process in processes] == [1, -signal.SIGTERM]
+    assert not is_running(int(clock.log.read_text()))
 
 
 def test_a_part_that_does_not_end_when_asked_is_killed_with_its_children(
