@@ -119,7 +119,7 @@ class Sandbox:
         """Return the JSON answer of the control API at `path`, like `faults`."""
         return self._call("GET", f"/_sandbox/{path}")
 
-    def post(self, path: str, **fields: object) -> Any:
+    def post(self, path: str, /, **fields: object) -> Any:
         """Send `fields` as JSON to the control API at `path`; returns the JSON answer."""
         return self._call("POST", f"/_sandbox/{path}", json=fields)
 
