@@ -94,9 +94,9 @@ def draw_cover(title: str, author: str) -> bytes:
     random = Random(zlib.crc32(title.encode()))  # noqa: S311
     cover = Cover(title, author, random.choice(_COLORS), random)
     random.choice(_DESIGNS)(cover)
-    picture = _bind(cover.image.resize(SIZE, Image.Resampling.LANCZOS))
+    picture = _bind(cover.image.reduce(_SCALE))
     stream = io.BytesIO()
-    picture.save(stream, "WEBP", quality=82, method=4)
+    picture.save(stream, "WEBP", quality=82, method=2)
     return stream.getvalue()
 
 

@@ -19,12 +19,17 @@ SEARCH_LENGTH = 200
 
 def home(request: HttpRequest) -> HttpResponse:
     tree = CategoryTree.load()
-    newest = Product.objects.on_sale().for_cards().order_by("-created_at", "-pk")[:NEWEST]
+    newest = Product.objects.on_sale().for_cards().order_by("-created_at", "-pk")
     shelves = [(shelf, tree.children.get(shelf.pk, [])) for shelf in tree.children.get(None, [])]
     return render(
         request,
         "shop/home.html",
-        {"newest": newest, "shelves_with_children": shelves, "canonical_url": _canonical(request)},
+        {
+            # A list, since the page shows the first of them twice.
+            "newest": list(newest[:NEWEST]),
+            "shelves_with_children": shelves,
+            "canonical_url": _canonical(request),
+        },
     )
 
 

@@ -1,0 +1,85 @@
+import io
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
+from django.db.models import Sum
+
+from shop import services
+from shop.clock import now
+from shop.management.commands import seed as command
+from shop.models import Category, Product, ProductImage, StockMovement, Variant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def media(settings: LazySettings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+def seed() -> str:
+    printed = io.StringIO()
+    call_command("seed", stdout=printed)
+    return printed.getvalue()
+
+
+def everything() -> dict[str, list[object]]:
+    tables = (Category, Product, Variant, ProductImage, StockMovement)
+    return {
+        table.__name__: list(table._default_manager.order_by("pk").values()) for table in tables
+    }
+
+
+def test_fills_the_shelves_with_books_to_buy() -> None:
+    printed = seed()
+
+    assert Product.objects.on_sale().count() == 72
+    assert not Product.objects.filter(description="").exists()
+    assert not Product.objects.exclude(attributes__has_keys=["Author", "Pages"]).exists()
+    assert Category.objects.filter(parent=None).count() == 5
+    assert Variant.objects.filter(on_hand=0).count() == 5
+    assert Variant.objects.filter(on_hand__range=(1, 3)).count() == 18
+    assert set(ProductImage.objects.values_list("width", "height")) == {(600, 900)}
+    assert ProductImage.objects.count() == 72
+    moved = StockMovement.objects.aggregate(units=Sum("on_hand_delta"))
+    assert moved == Variant.objects.aggregate(units=Sum("on_hand"))
+    assert printed.endswith("72 books added, 0 were there already.\n")
+
+
+@pytest.fixture
+def two_books(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    books = tmp_path / "books.toml"
+    first, second = command.BOOKS.read_text().split("[[book]]")[1:3]
+    books.write_text(f"[[book]]{first}[[book]]{second}")
+    monkeypatch.setattr(command, "BOOKS", books)
+
+
+@pytest.mark.usefixtures("two_books")
+def test_second_run_changes_nothing_even_after_staff_did() -> None:
+    seed()
+    variant = Variant.objects.get(sku="BK-001-P")
+    Variant.objects.filter(pk=variant.pk).update(price_minor=1)
+    services.adjust(variant_id=variant.pk, difference=-2, reason="damaged", at=now())
+    Product.objects.filter(pk=variant.product_id).update(title="Renamed", slug="renamed")
+    Category.objects.update(name="Renamed")
+    before = everything()
+
+    printed = seed()
+
+    assert everything() == before
+    assert printed.endswith("0 books added, 2 were there already.\n")
+
+
+@pytest.mark.usefixtures("two_books")
+@pytest.mark.parametrize(
+    ("currency", "price_minor"), [("EUR", 8_90), ("GBP", 5_34), ("JPY", 890), ("HUF", 3_115_00)]
+)
+def test_prices_fit_the_currency(settings: LazySettings, currency: str, price_minor: int) -> None:
+    settings.SHOP_CURRENCY = currency
+
+    seed()
+
+    variant = Variant.objects.get(sku="BK-001-P")
+    assert (variant.currency, variant.price_minor) == (currency, price_minor)
