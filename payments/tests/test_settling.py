@@ -1,0 +1,350 @@
+"""Money that arrives is always recorded, whatever the order's state; then the order follows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import override_settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orders import services as orders
+from orders.models import Order, OrderEvent, Reason, Review, Status
+from payments import gateway
+from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from payments.services import holds, reviews, settling
+from payments.services.attempts import NotPayable, open_attempt
+from payments.tests import support
+from shop.models import StockMovement
+from shop.services import InsufficientStock, adjust
+from shop.tests.factories import VariantFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def pay_and_deliver(sandbox: Any, attempt: PaymentAttempt, **form: str) -> None:
+    sandbox.pay(attempt.url, **form)
+    deliver_all(sandbox)
+
+
+def deliver_all(sandbox: Any) -> None:
+    for event in reversed(sandbox.events()):
+        assert support.deliver(event) == 200
+    support.run_jobs()
+
+
+def paid_behind_our_back(sandbox: Any, attempt: PaymentAttempt, order: Order) -> None:
+    """Let the buyer pay a session whose order we canceled without Stripe's knowledge."""
+    orders.cancel(order=order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
+    attempt.state, attempt.closed_as = "closed", "expired"
+    attempt.save()
+    pay_and_deliver(sandbox, attempt)
+
+
+def test_the_fee_is_booked_when_stripe_knows_it(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory(price_minor=2_000)))
+    sandbox.pay(attempt.url)
+    deliver_all(sandbox)
+    sandbox.post("clock", advance=10)
+
+    deliver_all(sandbox)
+
+    fee = LedgerEntry.objects.get(kind="fee")
+    charge = LedgerEntry.objects.get(kind="capture")
+    moved = support.stripe_get(f"charges/{charge.stripe_id}")["balance_transaction"]
+    assert fee.stripe_id == moved
+    assert fee.amount_minor == -support.stripe_get(f"balance_transactions/{moved}")["fee"] < 0
+
+
+def test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again(
+    sandbox: Any,
+) -> None:
+    variant = VariantFactory(on_hand=1)
+    cart = support.cart_with(variant)
+    attempt = support.checkout(cart)
+
+    pay_and_deliver(sandbox, attempt, card="4000000000000002")
+
+    order = support.reread(attempt.order)
+    variant.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (order.status, attempt.state, variant.reserved) == (Status.PENDING, "open", 1)
+    assert cart.lines.count() == 1
+    last = order.events.last()
+    assert (last.reason, last.from_status, last.to_status) == ("failed_card", "pending", "pending")
+    assert last.cause.startswith("evt_")
+
+    pay_and_deliver(sandbox, attempt)
+
+    assert support.reread(order).status == Status.PAID
+    assert LedgerEntry.objects.filter(kind="capture").count() == 1
+
+
+def test_a_late_payment_of_an_expired_order_takes_the_stock_again(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=1)
+    attempt = support.checkout(support.cart_with(variant))
+
+    paid_behind_our_back(sandbox, attempt, attempt.order)
+
+    order = support.reread(attempt.order)
+    variant.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (order.status, attempt.state) == (Status.PAID, "succeeded")
+    assert order.events.last().reason == Reason.LATE_CAPTURE
+    assert (variant.on_hand, variant.reserved) == (0, 0)
+    assert len(mail.outbox) == 1
+
+
+def test_a_late_payment_without_stock_is_booked_and_put_to_review(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=1)
+    attempt = support.checkout(support.cart_with(variant))
+    order = attempt.order
+    orders.cancel(order=order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
+    attempt.state, attempt.closed_as = "closed", "expired"
+    attempt.save()
+    adjust(variant_id=variant.pk, difference=-1, reason="lost", at=support.stripe_now())
+
+    pay_and_deliver(sandbox, attempt)
+
+    order = support.reread(order)
+    review = order.reviews.get()
+    capture = order.ledger.get(kind="capture")
+    assert order.status == Status.CANCELED
+    assert (review.reason, review.cause) == (Review.Reason.LATE, capture.stripe_id)
+    assert capture.amount_minor == order.total_minor
+    variant.refresh_from_db()
+    assert (variant.on_hand, variant.reserved) == (0, 0)
+    assert mail.outbox == []
+
+
+@pytest.mark.parametrize("reason", [Reason.BUYER, Reason.REPLACEMENT, Reason.STAFF])
+def test_a_late_payment_of_an_order_canceled_on_purpose_is_put_to_review(
+    sandbox: Any, reason: Reason
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    orders.cancel(order=attempt.order, reason=reason, cause="", at=support.stripe_now())
+
+    pay_and_deliver(sandbox, attempt)
+
+    order = support.reread(attempt.order)
+    assert (order.status, order.reviews.get().reason) == (Status.CANCELED, Review.Reason.LATE)
+
+
+def test_a_late_payment_after_a_later_order_from_the_same_cart_is_put_to_review(
+    sandbox: Any,
+) -> None:
+    cart = support.cart_with(VariantFactory(on_hand=5))
+    attempt = support.checkout(cart)
+    orders.cancel(order=attempt.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
+    support.checkout(cart)
+
+    pay_and_deliver(sandbox, attempt)
+
+    order = support.reread(attempt.order)
+    assert (order.status, order.reviews.get().reason) == (Status.CANCELED, Review.Reason.LATE)
+
+
+def test_a_second_payment_is_booked_and_put_to_review(sandbox: Any) -> None:
+    at = support.stripe_now()
+    first = support.checkout(support.cart_with(VariantFactory()), at=at)
+    # The first session is given up here, but not at Stripe: as after a lost answer.
+    PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
+    second = open_attempt(order_id=first.order_id, at=at)
+
+    sandbox.pay(second.url)
+    sandbox.pay(first.url)
+    deliver_all(sandbox)
+
+    order = support.reread(first.order)
+    assert order.status == Status.PAID
+    assert order.ledger.received().total_minor("EUR") == 2 * order.total_minor
+    assert [review.reason for review in order.reviews.all()] == [Review.Reason.SECOND]
+    assert set(order.attempts.values_list("state", flat=True)) == {"succeeded"}
+    assert order.events.filter(to_status="paid", from_status="pending").count() == 1
+
+
+def test_a_wrong_amount_is_booked_and_the_order_waits_for_a_person(sandbox: Any) -> None:
+    variant = VariantFactory()
+    attempt = support.checkout(support.cart_with(variant))
+    PaymentAttempt.objects.update(amount_minor=attempt.amount_minor + 1)
+
+    pay_and_deliver(sandbox, attempt)
+
+    order = support.reread(attempt.order)
+    review = order.reviews.get()
+    assert order.status == Status.PENDING
+    assert review.reason == Review.Reason.MISMATCH
+    assert f"amount: asked {attempt.amount_minor + 1}, got {attempt.amount_minor}" in review.detail
+    assert order.ledger.received().total_minor("EUR") == attempt.amount_minor
+    assert [e.reason for e in order.events.all()] == ["placed", "money_booked", "review_opened"]
+    variant.refresh_from_db()
+    assert variant.reserved == 1
+    with pytest.raises(NotPayable):
+        open_attempt(order_id=order.pk, at=support.stripe_now())
+    assert list(holds.overdue(support.stripe_now() + timedelta(days=3))) == []
+
+
+def test_an_accepted_review_of_a_pending_order_makes_it_paid(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    PaymentAttempt.objects.update(amount_minor=attempt.amount_minor + 1)
+    pay_and_deliver(sandbox, attempt)
+    review = Review.objects.get()
+
+    reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
+
+    order = support.reread(attempt.order)
+    review.refresh_from_db()
+    assert (review.resolution, review.resolved_by_id) == ("accepted", 7)
+    last = order.events.last()
+    assert (order.status, last.reason, last.by_user_id) == (Status.PAID, Reason.ACCEPTED, 7)
+
+
+def test_a_review_of_a_canceled_order_is_not_accepted_without_stock(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=1)
+    attempt = support.checkout(support.cart_with(variant))
+    orders.cancel(order=attempt.order, reason=Reason.BUYER, cause="", at=support.stripe_now())
+    adjust(variant_id=variant.pk, difference=-1, reason="lost", at=support.stripe_now())
+    pay_and_deliver(sandbox, attempt)
+    before = OrderEvent.objects.count()
+
+    with pytest.raises(InsufficientStock):
+        reviews.accept(review_id=Review.objects.get().pk, by=7, at=support.stripe_now())
+
+    assert Review.objects.get().resolved_at is None
+    assert OrderEvent.objects.count() == before
+    assert support.reread(attempt.order).status == Status.CANCELED
+
+
+def test_a_bank_debit_on_its_way_lets_the_buyer_shop_on(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=3)
+    cart = support.cart_with(variant)
+    attempt = support.checkout(cart)
+
+    pay_and_deliver(sandbox, attempt, method="bank_debit")
+
+    order = support.reread(attempt.order)
+    attempt.refresh_from_db()
+    assert (order.status, attempt.state, order.cart_id) == (Status.PENDING, "processing", None)
+    assert cart.lines.count() == 0
+    assert list(holds.overdue(support.stripe_now() + timedelta(days=9))) == []
+    more = support.cart_with(variant)
+    cart.lines.add(*more.lines.all())
+    support.checkout(cart)
+    assert Order.objects.pending().count() == 2
+
+    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
+    deliver_all(sandbox)
+
+    assert support.reread(order).status == Status.PAID
+    variant.refresh_from_db()
+    assert (variant.on_hand, variant.reserved) == (2, 1)
+
+
+def test_a_bank_debit_that_fails_gives_the_buyer_a_day_to_pay_otherwise(sandbox: Any) -> None:
+    at = support.stripe_now()
+    attempt = support.checkout(support.cart_with(VariantFactory()), at=at)
+    pay_and_deliver(sandbox, attempt, method="bank_debit")
+    attempt.refresh_from_db()
+
+    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
+    deliver_all(sandbox)
+
+    order = support.reread(attempt.order)
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.closed_as) == ("closed", "failed")
+    assert order.events.last().reason == Reason.PAYMENT_FAILED
+    assert order.hold_until >= at + timedelta(hours=24)
+    assert order.pay_until >= at + timedelta(hours=24)
+    again = open_attempt(order_id=order.pk, at=support.stripe_now())
+    pay_and_deliver(sandbox, again)
+    assert support.reread(order).status == Status.PAID
+
+
+def test_a_closed_session_completed_by_bank_debit_asks_a_person_until_the_bank_answers(
+    sandbox: Any,
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    attempt.state, attempt.closed_as = "closed", "expired"
+    attempt.save()
+    orders.cancel(order=attempt.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
+
+    pay_and_deliver(sandbox, attempt, method="bank_debit")
+
+    review = Review.objects.get()
+    assert (review.reason, review.cause) == (Review.Reason.UNPAID, attempt.session_id)
+
+    attempt.refresh_from_db()
+    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
+    deliver_all(sandbox)
+
+    review.refresh_from_db()
+    assert review.resolution == Review.Resolution.ANSWERED
+    assert support.reread(attempt.order).status == Status.PAID
+
+
+@override_settings(STRIPE_APP_TAG="another-shop")
+def test_a_payment_of_another_site_on_the_same_account_is_ignored(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+
+    with override_settings(STRIPE_APP_TAG="shop"):
+        deliver_all(sandbox)
+
+    assert set(InboxEvent.objects.values_list("state", flat=True)) == {"ignored"}
+    assert LedgerEntry.objects.count() == 0
+    assert support.reread(attempt.order).status == Status.PENDING
+
+
+def test_our_tag_with_an_unknown_attempt_is_said_and_changes_nothing(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    session = gateway.retrieve_session(attempt.session_id or "")
+    PaymentAttempt.objects.all().delete()
+
+    with pytest.raises(settling.UnknownAttempt):
+        settling.settle(session=session, cause="evt_1", at=support.stripe_now())
+
+    assert LedgerEntry.objects.count() == 0
+    assert support.reread(attempt.order).status == Status.PENDING
+
+
+@hypothesis_settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_events_repeated_and_in_any_order_end_alike(sandbox: Any, data: st.DataObject) -> None:
+    variant = VariantFactory(on_hand=2)
+    attempt = support.checkout(support.cart_with(variant))
+    sandbox.pay(attempt.url, card="4000000000009995")
+    sandbox.pay(attempt.url)
+    sandbox.post("clock", advance=10)
+    ours = [e for e in sandbox.events() if of_attempt(e, attempt)]
+    deliveries = data.draw(st.permutations(ours + ours))
+
+    for event in deliveries:
+        support.deliver(event)
+        if data.draw(st.booleans()):
+            support.run_jobs()
+    support.run_jobs()
+
+    order = support.reread(attempt.order)
+    variant.refresh_from_db()
+    assert (order.status, variant.on_hand, variant.reserved) == (Status.PAID, 1, 0)
+    assert sorted(order.ledger.values_list("kind", flat=True)) == ["capture", "fee"]
+    assert order.ledger.received().total_minor("EUR") == order.total_minor
+    assert order.events.filter(from_status="pending", to_status="paid").count() == 1
+    assert order.events.filter(reason="failed_card").count() == 1
+    chain = list(order.events.values_list("from_status", "to_status"))
+    assert all(a[1] == b[0] for a, b in zip(chain, chain[1:], strict=False))
+    assert StockMovement.objects.filter(variant=variant).count() == 3
+
+
+def of_attempt(event: dict[str, Any], attempt: PaymentAttempt) -> bool:
+    found = event["data"]["object"]
+    session = support.stripe_get(f"checkout/sessions/{attempt.session_id}")
+    names = {session["id"], session["payment_intent"]}
+    return found["id"] in names or found.get("payment_intent") in names
