@@ -98,6 +98,7 @@ def run(stack: ExitStack) -> None:
         (VAR / name).mkdir(parents=True, exist_ok=True)
     kept = keep_secrets(VAR / "demo.env")
     environment = dict(os.environ) | {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
         "DATABASE_URL": os.environ.get("DATABASE_URL") or _start_postgres(stack),
         "SECRET_KEY": kept["SECRET_KEY"],
         "DEBUG": "0",
