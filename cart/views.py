@@ -55,8 +55,8 @@ def add(request: HttpRequest) -> HttpResponse:
     )
     name = f"“{variant.product.title}” ({variant.title})"
     if change.units:
-        times = f"{change.units} × " if change.units > 1 else ""
-        messages.success(request, f"Added {times}{name} to your cart.")
+        units = f"{change.units} of " if change.units > 1 else ""
+        messages.success(request, f"Added {units}{name} to your cart.")
     if change.is_capped:
         limit = settings.CART_LINE_LIMIT
         messages.warning(request, f"A cart holds at most {limit} of {name}.")
@@ -96,7 +96,7 @@ def clear(request: HttpRequest) -> HttpResponse:
 def _cart_page(
     request: HttpRequest, rejected: dict[int, QuantityForm] | None = None, status: int = 200
 ) -> HttpResponse:
-    """Show the cart; `rejected` are refused forms by variant id, shown where they were filled in."""
+    """Show the cart; `rejected` are refused forms by variant id, each shown at its line."""
     cart = current_cart(request)
     current = quote(cart) if cart else None
     rows = [Row(line, _form(line, rejected or {})) for line in current.lines] if current else []
