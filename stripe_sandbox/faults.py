@@ -50,7 +50,7 @@ class Fault:
 
     @property
     def is_used_up(self) -> bool:
-        return self.shown["times"] == 0
+        return bool(self.shown["times"] == 0)
 
     def strikes(self, method: str, path: str) -> bool:
         """Say whether it meets this request, and count that; dice roll only for one that fits."""

@@ -41,7 +41,7 @@ class Twin:
             max_network_retries=0,
         )
 
-    def get(self, path: str, **params: object) -> requests.Response:
+    def get(self, path: str, **params: Any) -> requests.Response:
         """Ask the API without the SDK, to see the JSON itself."""
         headers = {"Authorization": f"Bearer {SECRET_KEY}"}
         return requests.get(self.url + path, params=params, headers=headers, timeout=SECONDS)
@@ -52,13 +52,22 @@ class Twin:
             headers["Idempotency-Key"] = key
         return requests.post(self.url + path, data=form, headers=headers, timeout=SECONDS)
 
-    def control(self, path: str, method: str = "POST", **fields: object) -> Any:
+    def control(self, what: str, method: str = "POST", /, **fields: object) -> Any:
         """Ask the control API, which must agree."""
         answer = requests.request(
-            method, f"{self.url}/_sandbox/{path}", json=fields, timeout=SECONDS
+            method, f"{self.url}/_sandbox/{what}", json=fields, timeout=SECONDS
         )
         answer.raise_for_status()
         return answer.json()
+
+    def faults(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.control("faults", "GET")["data"]
+        return listed
+
+    def tries(self) -> list[dict[str, Any]]:
+        """Return every try to deliver a webhook, oldest first."""
+        listed: list[dict[str, Any]] = self.control("deliveries", "GET")["data"]
+        return listed
 
     def open_session(self, **changes: object) -> stripe.checkout.Session:
         params: Any = session_params(**changes)
@@ -88,8 +97,10 @@ class Twin:
         return [event.type for event in listed.data]
 
     def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(SECONDS)
+        """Ask the process to end; returns its exit code. May be repeated."""
+        with self.process:
+            self.process.terminate()
+            return self.process.wait(SECONDS)
 
 
 def line(unit_amount: int = 1299, quantity: int = 2, currency: str = "eur") -> Params:
@@ -120,42 +131,59 @@ def session_params(**changes: object) -> Params:
     return {name: value for name, value in (params | changes).items() if value is not None}
 
 
+def start_twin(directory: Path, **environment: str) -> Twin:
+    """Start a sandbox that keeps its state and its clock in `directory`."""
+    command = [sys.executable, "-m", "stripe_sandbox", "--port", "0"]
+    command += ["--state", str(directory / "state" / "sandbox.sqlite3")]
+    variables = {
+        "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "STRIPE_WEBHOOK_URL": "",
+        "CLOCK_OFFSET_FILE": str(directory / "clock"),
+    }
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=os.environ | variables | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return Twin(process.stdout.readline().split()[-1], process)
+
+
+@pytest.fixture(scope="session")
+def twin_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("twin")
+
+
+@pytest.fixture(scope="session")
+def twin_process(twin_directory: Path) -> Iterator[Twin]:
+    twin = start_twin(twin_directory)
+    yield twin
+    twin.stop()
+
+
+@pytest.fixture
+def twin(twin_process: Twin, twin_directory: Path) -> Twin:
+    """A sandbox that is empty, on time and without faults; it sends no webhooks."""
+    (twin_directory / "clock").unlink(missing_ok=True)
+    twin_process.control("reset")
+    return twin_process
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Twin]]:
-    """Start sandboxes on one state file and one clock; environment variables as keywords."""
+    """Start sandboxes of the test's own on one state file; environment variables as keywords."""
     started: list[Twin] = []
 
     def run(**environment: str) -> Twin:
-        command = [sys.executable, "-m", "stripe_sandbox", "--port", "0"]
-        command += ["--state", str(tmp_path / "state" / "sandbox.sqlite3")]
-        variables = {
-            "STRIPE_SECRET_KEY": SECRET_KEY,
-            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "STRIPE_WEBHOOK_URL": "",
-            "CLOCK_OFFSET_FILE": str(tmp_path / "clock"),
-        }
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env=os.environ | variables | environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        twin = Twin(process.stdout.readline().split()[-1], process)
-        started.append(twin)
-        return twin
+        started.append(start_twin(tmp_path, **environment))
+        return started[-1]
 
     yield run
     for twin in started:
         twin.stop()
-        assert twin.process.stdout is not None
-        twin.process.stdout.close()
-
-
-@pytest.fixture
-def twin(start: Callable[..., Twin]) -> Twin:
-    return start()
 
 
 @dataclass
@@ -170,7 +198,8 @@ class Receiver:
         """Wait for a delivery, let the SDK verify it, and return its event."""
         headers, body = self.received.get(timeout=SECONDS)
         signature = headers["Stripe-Signature"]
-        return stripe.Webhook.construct_event(body, signature, WEBHOOK_SECRET)
+        event: stripe.Event = stripe.Webhook.construct_event(body, signature, WEBHOOK_SECRET)
+        return event
 
 
 @pytest.fixture
