@@ -21,12 +21,21 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
+
+def _required(name: str) -> str:
+    """Return what the shop cannot start without; raises ImproperlyConfigured, empty or missing."""
+    value: str = env.str(name)
+    if not value:
+        raise ImproperlyConfigured(f"Set the {name} environment variable")
+    return value
+
+
 DEBUG: bool = env.bool("DEBUG", default=False)
 TESTING: bool = env.bool("TESTING", default=False)
-SECRET_KEY: str = env.str("SECRET_KEY")
+SECRET_KEY: str = _required("SECRET_KEY")
 
 # One address for links, cookies, redirects and hosts.
-SITE_URL: str = env.str("SITE_URL").rstrip("/")
+SITE_URL: str = _required("SITE_URL").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname or _site.path:
     raise ImproperlyConfigured(f"SITE_URL must be like https://shop.example, not {SITE_URL!r}")
@@ -60,9 +69,9 @@ SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 
 # Stripe
 
-STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY")
+STRIPE_SECRET_KEY: str = _required("STRIPE_SECRET_KEY")
 STRIPE_PUBLISHABLE_KEY: str = env.str("STRIPE_PUBLISHABLE_KEY", default="")
-STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET")
+STRIPE_WEBHOOK_SECRET: str = _required("STRIPE_WEBHOOK_SECRET")
 STRIPE_API_VERSION = "2026-05-27.dahlia"
 STRIPE_APP_TAG: str = env.str("STRIPE_APP_TAG", default="shop")
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
@@ -197,7 +206,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_URL = "/media/"
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
+# Empty would mean the working directory, which must not be served.
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default="") or BASE_DIR / "media")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -211,7 +221,7 @@ STORAGES = {
 
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default=f"shop@{_site.hostname}")
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="") or f"shop@{_site.hostname}"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Sign-in
