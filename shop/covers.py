@@ -150,7 +150,7 @@ def _framed(cover: Cover) -> None:
         for y in (_MARGIN, _H - _MARGIN):
             cover.diamond(x, y, 26, gilt)
             cover.diamond(x, y, 12, cover.colors.cloth)
-    y = _H * 0.6
+    y = _H * 3 // 5
     petals = cover.random.choice((6, 8, 12))
     for petal in range(petals):
         angle = 2 * math.pi * petal / petals

@@ -8,6 +8,7 @@ Sources: https://docs.stripe.com/currencies#zero-decimal,
 https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 """
 
+import re
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
@@ -98,7 +99,8 @@ def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:
     text: str = _pattern(territory, exponent).apply(
         amount, territory, currency=code, currency_digits=False
     )
-    return text
+    # CLDR parts a currency's letters from the figure (CHF 5.00); Babel leaves that out.
+    return re.sub(r"(?<=[A-Z])(?=\d)", "\xa0", text)
 
 
 @cache
