@@ -75,7 +75,7 @@ def checkout(
 
 def deliver(event: dict[str, Any]) -> int:
     """Post an event to the shop's endpoint, signed as Stripe signs; return the answer's status."""
-    endpoint = endpoint_row()
+    endpoint = WebhookEndpoint.objects.first() or endpoint_row()
     body = json.dumps(event)
     answer = Client().post(
         reverse("djstripe:djstripe_webhook_by_uuid", args=[endpoint.djstripe_uuid]),
@@ -138,6 +138,18 @@ def stripe_get(path: str) -> Any:
     )
     answer.raise_for_status()
     return answer.json()
+
+
+def all_events() -> list[dict[str, Any]]:
+    """Return every event that Stripe knows, page by page, newest first."""
+    events: list[dict[str, Any]] = []
+    has_more = True
+    while has_more:
+        after = f"&starting_after={events[-1]['id']}" if events else ""
+        page = stripe_get(f"events?limit=100{after}")
+        events += page["data"]
+        has_more = page["has_more"]
+    return events
 
 
 def reread(order: Order) -> Order:
