@@ -35,7 +35,7 @@ class _Answer:
 
 
 @csrf_exempt
-def api(request: HttpRequest, path: str) -> HttpResponse:
+def api(request: HttpRequest) -> HttpResponse:
     """Answer one call below /v1/."""
     twin = twin_of(request)
     struck = twin.faults.strike_request(request.method or "", request.path)
@@ -95,13 +95,13 @@ def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: 
     if key is None:
         return _do(twin, struck, work, remember=lambda _answer: None)
 
-    print_ = fingerprint(method, request.path, raw)
+    digest = fingerprint(method, request.path, raw)
 
     def remember(answer: _Answer) -> None:
-        said = StoredAnswer(print_, str(origin.request_id), answer.status, answer.body)
+        said = StoredAnswer(digest, str(origin.request_id), answer.status, answer.body)
         twin.store.store_answer(key, said)
 
-    with twin.keys.claimed(key, print_) as stored:
+    with twin.keys.claimed(key, digest) as stored:
         if stored:
             return _Answer(stored.status, stored.body, replays=stored.request_id)
         return _do(twin, struck, work, remember)

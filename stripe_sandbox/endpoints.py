@@ -73,21 +73,21 @@ def expire_session(call: Call, session_id: str) -> Record:
 
 def list_line_items(call: Call, session_id: str) -> Record:
     params = call.read({name: rule for name, rule in PAGE_PARAMS.items() if name != "created"})
-    all_items = _session(call, session_id)["_items"]
-    start, end = 0, len(all_items)
-    ids = [item["id"] for item in all_items]
-    for cursor in ("starting_after", "ending_before"):
-        if cursor in params and params[cursor] not in ids:
+    found = _session(call, session_id)["_items"]
+    places = {item["id"]: place for place, item in enumerate(found)}
+    for cursor in params.keys() & {"starting_after", "ending_before"}:
+        if params[cursor] not in places:
             raise invalid(f"No such item: '{params[cursor]}'", cursor, "resource_missing")
     limit = params.get("limit", 10)
-    if "starting_after" in params:
-        start = ids.index(params["starting_after"]) + 1
     if "ending_before" in params:
-        end = ids.index(params["ending_before"])
-        chosen, has_more = all_items[max(0, end - limit) : end], end > limit
+        rest = found[: places[params["ending_before"]]]
+        chosen = rest[-limit:]
     else:
-        chosen, has_more = all_items[start : start + limit], end - start > limit
-    return call.views(objects.listing(call.path, chosen, has_more=has_more))
+        rest = (
+            found[places[params["starting_after"]] + 1 :] if "starting_after" in params else found
+        )
+        chosen = rest[:limit]
+    return call.views(objects.listing(call.path, chosen, has_more=len(rest) > limit))
 
 
 def list_intents(call: Call) -> Record:

@@ -9,7 +9,6 @@ from stripe_sandbox.errors import invalid
 from stripe_sandbox.objects import listing, public
 from stripe_sandbox.store import Record, Store
 
-_DEEPEST = 4
 # Fields that hold an id, by object, with the kind of object it names.
 _NAMED = {
     "checkout.session": {
@@ -72,9 +71,6 @@ def expanded(store: Store, record: Record, paths: list[str]) -> Record:
     view = public(record)
     view["_items"] = record.get("_items", [])
     for path in paths:
-        if path.count(".") >= _DEEPEST:
-            message = f"You cannot expand more than {_DEEPEST} levels of a property ({path})."
-            raise invalid(message, "expand")
         _expand(store, view, view.get("object", ""), path.split("."), path)
     del view["_items"]
     return view

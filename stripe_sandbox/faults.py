@@ -46,6 +46,8 @@ class Fault:
         except re.error as error:
             raise ValueError(f"match: {error}") from error
         self.seconds = float(self.shown["seconds"])
+        if self.seconds < 0:
+            raise ValueError("seconds must not be negative")
         self._dice = random.Random(self.shown["seed"])  # noqa: S311 - weather, not secrets
 
     @property

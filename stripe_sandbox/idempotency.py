@@ -27,7 +27,7 @@ class Keys:
         self._running: set[str] = set()
 
     @contextmanager
-    def claimed(self, key: str, print_: str) -> Iterator[StoredAnswer | None]:
+    def claimed(self, key: str, digest: str) -> Iterator[StoredAnswer | None]:
         """Hold the key; gives the stored answer of an earlier request with the same parameters.
 
         Raises ApiError when the key is being used by another request, or was for other parameters.
@@ -40,7 +40,7 @@ class Keys:
             self._running.add(key)
         try:
             stored = self._store.stored_answer(key)
-            if stored and stored.fingerprint != print_:
+            if stored and stored.fingerprint != digest:
                 raise key_reused(key)
             yield stored
         finally:

@@ -6,7 +6,7 @@ from stripe_sandbox.cards import BANK_DEBIT, Decline, Instrument
 from stripe_sandbox.objects import new_id
 from stripe_sandbox.store import Record
 
-SETTLEMENT_SECONDS = 2  # until Stripe knows its fee
+SETTLEMENT_SECONDS = 5  # until Stripe knows its fee
 _PAYOUT_SECONDS = 2 * 24 * 60 * 60
 _FEE_PER_MILLE, _FEE_FIXED = 15, 25
 

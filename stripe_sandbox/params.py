@@ -188,10 +188,15 @@ def only(allowed: Any, rule: Rule) -> Rule:
 
 
 _expand = items(text)
+_DEEPEST = 4
 
 
 def split_expand(raw: dict[str, Raw]) -> tuple[dict[str, Raw], list[str]]:
     """Return the parameters without `expand`, and the paths to expand."""
     rest = dict(raw)
     paths: list[str] = _expand("expand", rest.pop("expand", {}))
+    for path in paths:
+        if path.count(".") >= _DEEPEST:
+            message = f"You cannot expand more than {_DEEPEST} levels of a property ({path})."
+            raise invalid(message, "expand")
     return rest, paths

@@ -174,17 +174,26 @@ class Store:
     def record_try(
         self, delivery: Delivery, *, status: int | None, at: int, retry_at: float | None
     ) -> None:
-        """Note a try at real time `at`; without `retry_at` the delivery is done."""
+        """Note a try at real time `at`; without `retry_at` the delivery is done.
+
+        Nothing is noted when the state was cleared while the try was under way.
+        """
         with self.transaction():
-            self._rows(
-                "INSERT INTO tries (event_id, status, at) VALUES (?, ?, ?)",
-                (delivery.event_id, status, at),
-            )
-            self._rows(
+            known = self._rows(
                 "UPDATE deliveries SET tries = tries + 1, state = ?, due_at = ifnull(?, due_at)"
-                " WHERE id = ?",
-                ("delivered" if retry_at is None else "waiting", retry_at, delivery.id),
+                " WHERE id = ? AND event_id = ? RETURNING id",
+                (
+                    "delivered" if retry_at is None else "waiting",
+                    retry_at,
+                    delivery.id,
+                    delivery.event_id,
+                ),
             )
+            if known:
+                self._rows(
+                    "INSERT INTO tries (event_id, status, at) VALUES (?, ?, ?)",
+                    (delivery.event_id, status, at),
+                )
 
     def undelivered(self, event_id: str) -> int:
         """Return the number of endpoints, 0 or 1, that have not accepted the event yet."""

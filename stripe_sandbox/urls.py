@@ -4,7 +4,7 @@ from stripe_sandbox import control, pages
 from stripe_sandbox.api import api
 
 urlpatterns = [
-    re_path(r"^v1/(?P<path>.*)$", api),
+    re_path(r"^v1/", api),
     path("c/pay/<str:session_id>", pages.pay),
     path("c/checkout.css", pages.stylesheet),
     path(

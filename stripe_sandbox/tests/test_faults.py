@@ -126,6 +126,7 @@ def test_faults_strike_the_hosted_page_too(twin: Twin) -> None:
         {"kind": "earthquake"},
         {"kind": "slow", "surprise": 1},
         {"kind": "slow", "seconds": "long"},
+        {"kind": "slow", "seconds": -1},
         {"kind": "slow", "match": "("},
         {},
     ],

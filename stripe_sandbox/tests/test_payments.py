@@ -55,7 +55,7 @@ def test_a_good_card_pays_and_leads_back_to_the_shop(twin: Twin) -> None:
 def test_the_fee_comes_a_moment_later(twin: Twin) -> None:
     session = twin.paid_session()
 
-    twin.control("clock", advance=5)
+    twin.control("clock", advance=10)
 
     charge = intent_of(twin, session.id).latest_charge
     assert isinstance(charge, stripe.Charge)
@@ -186,7 +186,7 @@ def test_a_bank_debit_is_paid_when_the_bank_says_so(twin: Twin) -> None:
         "payment_intent.succeeded",
         "checkout.session.async_payment_succeeded",
     }
-    twin.control("clock", advance=5)
+    twin.control("clock", advance=10)
     assert twin.event_types()[0] == "charge.updated"
 
 
@@ -264,7 +264,7 @@ def test_events_keep_what_was_and_can_be_picked_by_type(twin: Twin) -> None:
 
     picked = events.list(params={"types": ["charge.succeeded", "charge.updated"]}).data
     by_pattern = events.list(params={"type": "payment_intent.*"}).data
-    twin.control("clock", advance=5)
+    twin.control("clock", advance=10)
     (created,) = events.list(params={"type": "payment_intent.created"}).data
     (charged,) = events.list(params={"type": "charge.succeeded"}).data
 
