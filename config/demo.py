@@ -66,7 +66,9 @@ Processes = list[tuple[Part, subprocess.Popen[bytes]]]
 
 def main() -> int:
     """Run the demo until it is told to stop; the process's exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             try:
@@ -318,9 +320,12 @@ def _start(part: Part, environment: Mapping[str, str]) -> subprocess.Popen[bytes
 
 
 def _end_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when the demo is killed; Linux only."""
+    """Have the kernel kill this process when the demo is killed; Linux only.
+
+    The database goes at the same time, so that there is nothing left to end in good order.
+    """
     if sys.platform == "linux":
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _await_ready(part: Part, process: subprocess.Popen[bytes]) -> None:
