@@ -192,14 +192,9 @@ class Checkout:
 
     def catch_up(self, at: int) -> None:
         """Do what time alone brings: sessions expire, and Stripe learns its fees."""
-        overdue = [
-            ("json_extract(body, '$.status') = ?", "open"),
-            ("json_extract(body, '$.expires_at') <= ?", at),
-        ]
-        for session in self.store.select("checkout.session", overdue, newest_first=False):
+        for session in self.store.overdue_sessions(at):
             self.expire(session, at=at)
-        settled = [("json_extract(body, '$._settles_at') <= ?", at)]
-        for charge in self.store.select("charge", settled, newest_first=False):
+        for charge in self.store.unsettled_charges(at):
             transaction = money_objects.balance_transaction(charge, at)
             charge |= {"balance_transaction": transaction["id"], "_settles_at": None}
             self.store.save(transaction)

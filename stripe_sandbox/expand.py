@@ -51,8 +51,6 @@ _PARTS = {
     "checkout.session": {"shipping_cost", "shipping_options", "total_details"},
     "item": {"price"},
     "list": {"data"},
-    "payment_intent": {"last_payment_error"},
-    "last_payment_error": {"payment_method"},
 }
 # Parts that are shown only when asked for; all are empty here, except the items themselves.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
@@ -69,7 +67,7 @@ def expanded(store: Store, record: Record, paths: list[str]) -> Record:
     Raises ApiError for a path that does not lead to something expandable.
     """
     view = public(record)
-    view["_items"] = record.get("_items", [])
+    view["_items"] = record.get("_items", [])  # what `line_items` is made of
     for path in paths:
         _expand(store, view, view.get("object", ""), path.split("."), path)
     del view["_items"]
@@ -94,9 +92,8 @@ def _expand(store: Store, node: Any, kind: str, steps: list[str], path: str) -> 
     elif not (rest and step in _PARTS.get(kind, ())):
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     child = node[step]
-    _expand(
-        store, child, child.get("object", step) if isinstance(child, dict) else step, rest, path
-    )
+    child_kind = child.get("object", step) if isinstance(child, dict) else step
+    _expand(store, child, child_kind, rest, path)
 
 
 def _first_items(session: Record) -> Record:
