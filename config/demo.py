@@ -6,7 +6,6 @@ worker, and watches them: one that ends, Ctrl-C or SIGTERM ends all. Its files a
 
 import ctypes
 import http.client
-import io
 import os
 import secrets
 import signal
@@ -21,19 +20,13 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
-import django
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.management import call_command
-
-from config import embedded_postgres
+from config import demo_setup, embedded_postgres
 from config.postgres_binaries import EmbeddedPostgresError
 
 PROJECT = Path(__file__).resolve().parent.parent
 VAR = PROJECT / "var"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
-ADMIN_EMAIL = "admin@example.com"
 # A demo that was killed just now leaves its ports within this time.
 PORT_SECONDS = 5.0
 START_SECONDS = 60.0
@@ -191,26 +184,6 @@ def keep_secrets(path: Path) -> dict[str, str]:
     return values
 
 
-def prepare() -> None:
-    """Bring the database up to date and fill it; safe to repeat.
-
-    Runs in a process of its own, with the demo's environment. The webhook's address goes to
-    stdout, all else to stderr.
-    """
-    django.setup()
-    tell = sys.stderr
-    print("Preparing the database (half a minute the first time) ", end="", file=tell, flush=True)
-    call_command("migrate", interactive=False, stdout=_Dots())
-    call_command("createcachetable", verbosity=0)
-    print("\nFilling the shelves ...", file=tell, flush=True)
-    call_command("seed", stdout=tell)
-    if _static_files_are_stale():
-        print("Collecting static files ...", file=tell, flush=True)
-        call_command("collectstatic", interactive=False, verbosity=0)
-    _ensure_admin(os.environ["ADMIN_PASSWORD"])
-    call_command("provision_webhook", stdout=sys.stdout)
-
-
 @contextmanager
 def started(parts: list[Part], environment: Mapping[str, str]) -> Iterator[Processes]:
     """Lend the processes of `parts`, ready for use; none of them is left afterwards.
@@ -254,7 +227,7 @@ def _start_postgres(stack: ExitStack) -> str:
 
 
 def _prepare_in_child(environment: Mapping[str, str]) -> str:
-    command = [sys.executable, "-m", "config.demo", "prepare"]
+    command = [sys.executable, "-m", "config.demo_setup"]
     with subprocess.Popen(
         command,
         cwd=PROJECT,
@@ -295,7 +268,7 @@ def _summary(port: int, password: str, webhook: str) -> str:
     stripe = f"Webhook   {webhook}" if webhook else f"Sandbox   http://{HOST}:{port + 1}"
     return f"""
   Shop      {shop}
-  Admin     {shop}/admin/  {ADMIN_EMAIL}  {password}
+  Admin     {shop}/admin/  {demo_setup.ADMIN_EMAIL}  {password}
   Card      4242 4242 4242 4242, any date to come, any CVC
   {stripe}
   Mail      {VAR / "mail"}
@@ -372,37 +345,5 @@ def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-class _Dots(io.StringIO):
-    """Output of `migrate`, shown as one dot per migration."""
-
-    def write(self, text: str) -> int:
-        if "Applying" in text:
-            print(".", end="", file=sys.stderr, flush=True)
-        return len(text)
-
-
-def _static_files_are_stale() -> bool:
-    """Whether a source, or a library with files of its own, is newer than what was collected."""
-    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
-    if not manifest.exists():
-        return True
-    sources = [PROJECT / "requirements.txt", *(PROJECT / "static").rglob("*")]
-    return max(path.stat().st_mtime for path in sources) > manifest.stat().st_mtime
-
-
-def _ensure_admin(password: str) -> None:
-    """Let the printed login work, also on a database that knew another demo."""
-    users = get_user_model().objects
-    admin = users.filter(email=ADMIN_EMAIL).first()
-    if admin is None:
-        users.create_superuser(email=ADMIN_EMAIL, password=password)
-    elif not admin.check_password(password):
-        admin.set_password(password)
-        admin.save()
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["prepare"]:
-        prepare()
-    else:
-        sys.exit(main())
+    sys.exit(main())
