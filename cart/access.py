@@ -43,11 +43,11 @@ def merge_at_sign_in(request: HttpRequest, user: User, at: datetime) -> None:
     change = services.merge(guest=guest, user_cart=_cart_of(user, at), at=at)
     forget_guest(request)
     if change.units:
-        books = "book" if change.units == 1 else f"{change.units} books"
-        messages.success(request, f"We added the {books} from your visit to your cart.")
+        items = "item" if change.units == 1 else f"{change.units} items"
+        messages.success(request, f"We put the {items} of your visit into your cart.")
     if change.is_capped:
         limit = settings.CART_LINE_LIMIT
-        messages.warning(request, f"A cart holds {limit} copies of one edition at most.")
+        messages.warning(request, f"A cart holds at most {limit} of one edition.")
 
 
 def forget_guest(request: HttpRequest) -> None:
