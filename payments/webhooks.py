@@ -46,7 +46,8 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
             return HttpResponseBadRequest("signature")
         # PostgreSQL's JSON holds no NUL, which a buyer may have put in a name.
         payload = _parsed(body.replace("\\u0000", ""))
-        if payload.get("object") != "event" or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
+        is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
+        if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
         inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
         return HttpResponse("stored")
