@@ -1,4 +1,12 @@
-"""The control API below /_sandbox/: faults, the clock, bank debits, deliveries. For tests alone."""
+"""The control API: JSON without a password, for this machine alone.
+
+GET, POST, DELETE /_sandbox/faults         list, add one (see faults.py), clear
+POST /_sandbox/clock                       {"advance": seconds}: move the clock, then act by it
+POST /_sandbox/bank_debits/<intent id>     {"outcome": "succeeded" or "failed"}
+GET  /_sandbox/deliveries                  every try to deliver a webhook, oldest first
+POST /_sandbox/deliveries/flush            try what is due now; answers when that is done
+POST /_sandbox/reset                       forget everything; {"seed": n} repeats orders of events
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,16 @@
-"""Bad weather on request: faults that the control API switches on for requests and webhooks."""
+"""Bad weather on request: faults that the control API switches on for requests and webhooks.
+
+drop_answer        the work is done, the connection closed without an answer
+refuse             the connection is closed and nothing done
+error_before       500, nothing done; kept under the idempotency key and replayed, as
+error_after        500 with the work done
+rate_limit         429                    conflict           409, as if the key were in use
+slow               waits `seconds` before the work
+webhook_duplicate  queues the event twice
+webhook_shuffle    may send the event before or after all others that are due with it
+webhook_delay      makes it due `seconds` later, by the sandbox's clock
+webhook_drop       never sends it; it is listed as undelivered
+"""
 
 import random
 import re
