@@ -23,14 +23,24 @@ def held_quantities(cart: Cart) -> dict[int, int]:
     return {row["variant_id"]: row["units"] for row in held}
 
 
+class MergedMeanwhile(Exception):
+    """The cart was merged into a user's since it was read: read it again and repeat."""
+
+
 def lock_family(cart: Cart) -> Cart:
-    """Lock the carts of this family, in the order of their keys; return the one with the lines."""
+    """Lock the carts of this family, in the order of their keys; return the one with the lines.
+
+    Raises MergedMeanwhile.
+    """
     carts = list(
         Cart.objects.select_for_update(no_key=True)
         .filter(Q(pk=_root_id(cart)) | Q(merged_into=_root_id(cart)))
         .order_by("pk")
     )
-    return next(member for member in carts if member.pk == _root_id(cart))
+    root = next(member for member in carts if member.pk == _root_id(cart))
+    if root.merged_into_id is not None:
+        raise MergedMeanwhile(root.pk)
+    return root
 
 
 def lock_orders(cart: Cart) -> list[Order]:
@@ -50,7 +60,7 @@ def empty_due(*, cart: Cart, at: datetime) -> list[Order]:
     """Take out of the cart what paid orders bought, once each; return the orders locked for it.
 
     An order that still waits for its money lets go of the cart, so that the buyer can shop on.
-    Safe to repeat.
+    Safe to repeat. Raises MergedMeanwhile.
     """
     root = lock_family(cart)
     orders = lock_orders(root)

@@ -63,7 +63,11 @@ def start_checkout(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) 
 
 def _place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order:
     for _ in range(_ROUNDS):
-        result = _place_or_name_obstacles(cart, buyer, fingerprint, at)
+        try:
+            result = _place_or_name_obstacles(cart, buyer, fingerprint, at)
+        except carts.MergedMeanwhile:
+            cart.refresh_from_db()
+            continue
         if isinstance(result, Order):
             return result
         for attempt in result:
