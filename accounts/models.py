@@ -14,7 +14,7 @@ class UserManager(BaseUserManager["User"]):
     """Makes users by e-mail, and finds them without regard to case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=self.normalize_email(email), **fields)
+        user = self.model(email=email, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -55,3 +55,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # Allauth looks users up by the address in lower case.
+        self.email = self.email.lower()
+        super().save(*args, **kwargs)

@@ -244,6 +244,17 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SHOP_NAME}: "
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+# Tries per client address (ip), and per e-mail address (key), so that neither one address can guess
+# at many accounts, nor many addresses at one, nor anybody fill a mailbox with our mail.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": "10/10m/ip",
+    "reset_password": "10/10m/ip,3/h/key",
+    "reset_password_from_key": "20/m/ip",
+    "change_password": "5/m/user",
+}
 
 # The browser's side of safety
 

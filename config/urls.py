@@ -16,7 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("shop.urls")),
     path("cart/", include("cart.urls")),
     path("", include("payments.urls")),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("stripe/", include((webhook_urls, "djstripe"))),
     path("health", health, name="health"),
