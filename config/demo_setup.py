@@ -20,7 +20,12 @@ def main() -> None:
     """
     django.setup()
     tell = sys.stderr
-    print("Preparing the database (half a minute the first time) ", end="", file=tell, flush=True)
+    print(
+        "Preparing the database; dj-stripe's tables take half a minute the first time ",
+        end="",
+        file=tell,
+        flush=True,
+    )
     call_command("migrate", interactive=False, stdout=_Dots())
     call_command("createcachetable", verbosity=0)
     print("\nFilling the shelves ...", file=tell, flush=True)
