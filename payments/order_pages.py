@@ -6,14 +6,16 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from orders import links
-from orders.models import Order
+from orders.models import Order, Reason
 from payments.forms import FindOrderForm
-from payments.views import SeeOther, can_be_paid, pay_path, signed_order
+from payments.services.attempts import may_start
+from payments.views import SeeOther, signed_order
 from shop.clock import now
 from shop.limits import limited
 
@@ -47,16 +49,21 @@ def order_by_link(request: HttpRequest, number: str, signature: str) -> HttpResp
 
 
 def _order_page(request: HttpRequest, shown: Order) -> HttpResponse:
-    at = now()
+    # A live attempt is always the last one: another starts only when none lives.
     attempt = shown.attempts.last()
+    is_processing = attempt is not None and attempt.state == attempt.State.PROCESSING
+    is_in_review = shown.reviews.open().exists()
+    has_way_to_pay = (attempt is not None and attempt.is_live) or may_start(shown, now())
     context = {
         "order": shown,
-        "lines": shown.lines.select_related("variant__product"),
-        "events": shown.events.exclude(reason__in=["review_opened", "review_resolved"]),
-        "can_be_paid": can_be_paid(shown, at),
-        "is_processing": attempt is not None and attempt.state == attempt.State.PROCESSING,
-        "is_in_review": shown.reviews.open().exists(),
-        "pay_path": pay_path(shown),
+        "lines": shown.lines.all(),
+        "events": shown.events.exclude(reason__in=[Reason.REVIEW_OPENED, Reason.REVIEW_RESOLVED]),
+        "is_processing": is_processing,
+        "is_in_review": is_in_review,
+        "can_be_paid": (
+            shown.is_pending and has_way_to_pay and not is_processing and not is_in_review
+        ),
+        "pay_path": reverse("payments:pay", args=[shown.number, links.sign(shown.number)]),
     }
     return render(request, "payments/order.html", context)
 

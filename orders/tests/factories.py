@@ -23,7 +23,7 @@ ADDRESS = {
 }
 
 
-def PendingOrderFactory(  # noqa: N802 - reads as the other factories do
+def PendingOrderFactory(
     *, quantities: dict[Variant, int] | None = None, cart: Cart | None = None, **buyer: Any
 ) -> Order:
     """Place an order (of one unit unless told) by the shop's own service; its units are held."""

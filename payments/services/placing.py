@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from cart.models import Cart
 from cart.quotes import Quote, quote
+from cart.services import acknowledge_prices
 from orders import carts
 from orders import services as orders
 from orders.models import Order, Reason
@@ -102,6 +103,7 @@ def _place_or_name_obstacles(
     if obstacles:
         return obstacles
     _check_caps(buyer, replaced=pending)
+    acknowledge_prices(cart=root)
     for order in pending:
         orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=at)
     return orders.place(cart=root, buyer=buyer, quote=current, at=at)

@@ -21,7 +21,7 @@ from procrastinate.jobs import Job
 from accounts.models import User
 from cart.models import Cart, CartLine
 from cart.quotes import quote
-from orders.models import Order
+from orders.models import Order, OrderEvent
 from orders.services import Buyer
 from payments.models import PaymentAttempt
 from payments.services import placing
@@ -150,6 +150,11 @@ def all_events() -> list[dict[str, Any]]:
         events += page["data"]
         has_more = page["has_more"]
     return events
+
+
+def last_event(order: Order) -> OrderEvent:
+    """Return the latest entry of the order's story."""
+    return order.events.order_by("pk").reverse()[0]
 
 
 def reread(order: Order) -> Order:

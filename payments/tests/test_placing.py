@@ -8,6 +8,7 @@ from django.test import override_settings
 
 from accounts.tests.factories import UserFactory
 from cart.models import CartLine
+from cart.quotes import quote
 from orders.models import Order, Reason, Status
 from payments.models import PaymentAttempt
 from payments.services import placing
@@ -62,7 +63,7 @@ def test_whatever_changed_replaces_the_order_and_ends_its_session(
 
     assert new.order_id != old.order_id
     assert support.reread(old.order).status == Status.CANCELED
-    assert old.order.events.last().reason == Reason.REPLACEMENT
+    assert support.last_event(old.order).reason == Reason.REPLACEMENT
     old.refresh_from_db()
     assert (old.state, old.closed_as) == ("closed", "superseded")
     assert {s["id"]: s["status"] for s in sandbox_sessions(sandbox)} == {
@@ -76,7 +77,7 @@ def test_whatever_changed_replaces_the_order_and_ends_its_session(
 def test_a_price_that_rose_after_the_page_was_shown_places_nothing(sandbox: Any) -> None:
     variant = VariantFactory(price_minor=1_000)
     cart = support.cart_with(variant)
-    shown = placing.quote(cart).fingerprint
+    shown = quote(cart).fingerprint
     type(variant).objects.update(price_minor=1_001)
 
     with pytest.raises(placing.CartChanged) as refusal:

@@ -107,14 +107,12 @@ def test_two_hundred_events_delivered_four_times_by_eight_threads_have_one_effec
     events = support.all_events()
     assert len(events) >= 200
     deliveries = events * 4
-    random.Random(7).shuffle(deliveries)  # noqa: S311
+    random.Random(7).shuffle(deliveries)
     support.endpoint_row()
 
-    answers = all_at_once(
-        [partial(deliver_each, deliveries[thread::8]) for thread in range(8)]
-    )
+    answers = all_at_once([partial(deliver_each, deliveries[thread::8]) for thread in range(8)])
     rows = list(InboxEvent.objects.values_list("pk", flat=True))
-    random.Random(8).shuffle(rows)  # noqa: S311
+    random.Random(8).shuffle(rows)
     # Every event twice, by two workers that wrongly take it for their own.
     failures = all_at_once([partial(process_each, (rows + rows)[w::8]) for w in range(8)])
 

@@ -1,6 +1,7 @@
 """Money that arrives is always recorded, whatever the order's state; then the order follows."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again(
     attempt.refresh_from_db()
     assert (order.status, attempt.state, variant.reserved) == (Status.PENDING, "open", 1)
     assert cart.lines.count() == 1
-    last = order.events.last()
+    last = support.last_event(order)
     assert (last.reason, last.from_status, last.to_status) == ("failed_card", "pending", "pending")
     assert last.cause.startswith("evt_")
 
@@ -92,7 +93,7 @@ def test_a_late_payment_of_an_expired_order_takes_the_stock_again(sandbox: Any) 
     variant.refresh_from_db()
     attempt.refresh_from_db()
     assert (order.status, attempt.state) == (Status.PAID, "succeeded")
-    assert order.events.last().reason == Reason.LATE_CAPTURE
+    assert support.last_event(order).reason == Reason.LATE_CAPTURE
     assert (variant.on_hand, variant.reserved) == (0, 0)
     assert len(mail.outbox) == 1
 
@@ -197,7 +198,7 @@ def test_an_accepted_review_of_a_pending_order_makes_it_paid(sandbox: Any) -> No
     order = support.reread(attempt.order)
     review.refresh_from_db()
     assert (review.resolution, review.resolved_by_id) == ("accepted", 7)
-    last = order.events.last()
+    last = support.last_event(order)
     assert (order.status, last.reason, last.by_user_id) == (Status.PAID, Reason.ACCEPTED, 7)
 
 
@@ -254,7 +255,7 @@ def test_a_bank_debit_that_fails_gives_the_buyer_a_day_to_pay_otherwise(sandbox:
     order = support.reread(attempt.order)
     attempt.refresh_from_db()
     assert (attempt.state, attempt.closed_as) == ("closed", "failed")
-    assert order.events.last().reason == Reason.PAYMENT_FAILED
+    assert support.last_event(order).reason == Reason.PAYMENT_FAILED
     assert order.hold_until >= at + timedelta(hours=24)
     assert order.pay_until >= at + timedelta(hours=24)
     again = open_attempt(order_id=order.pk, at=support.stripe_now())
@@ -339,7 +340,7 @@ def test_events_repeated_and_in_any_order_end_alike(sandbox: Any, data: st.DataO
     assert order.events.filter(from_status="pending", to_status="paid").count() == 1
     assert order.events.filter(reason="failed_card").count() == 1
     chain = list(order.events.values_list("from_status", "to_status"))
-    assert all(a[1] == b[0] for a, b in zip(chain, chain[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(chain))
     assert StockMovement.objects.filter(variant=variant).count() == 3
 
 
