@@ -2,7 +2,7 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.core import signing
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -65,6 +65,17 @@ def test_the_cookie_names_the_cart_and_nothing_else(client: Client) -> None:
     assert public_id == str(Cart.objects.get().public_id)
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     assert cookie["max-age"] == 90 * 24 * 60 * 60
+
+
+@pytest.mark.parametrize("is_https", [True, False])
+def test_the_cookie_is_as_secure_as_the_sessions(
+    client: Client, settings: LazySettings, is_https: bool
+) -> None:
+    settings.SESSION_COOKIE_SECURE = is_https
+
+    put(client, VariantFactory())
+
+    assert bool(client.cookies["cart"]["secure"]) is is_https
 
 
 def test_a_guest_adds_to_the_same_cart_again(client: Client) -> None:
