@@ -133,6 +133,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.admin_site.policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -287,6 +288,16 @@ CONTENT_SECURITY_POLICY = {
         # Browsers hold the redirect that answers a form to this list: Stripe's page must be on it.
         "form-action": [SELF, *_stripe_pages],
     }
+}
+
+# The admin
+
+UNFOLD = {
+    "SITE_TITLE": f"{SHOP_NAME} staff",
+    "SITE_HEADER": SHOP_NAME,
+    "SITE_SUBHEADER": "Staff",
+    "SITE_SYMBOL": "menu_book",
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
 }
 
 LOGGING = {

@@ -1,5 +1,6 @@
 """The root of all addresses."""
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
@@ -7,6 +8,9 @@ from django.views.static import serve
 
 from config.health import health
 from payments.webhooks import WebhookView
+
+# Staff sign in where everybody does, under the same limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 # dj-stripe's own name for its address, so that its admin and commands keep finding it.
 webhook_urls = [

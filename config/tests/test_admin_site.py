@@ -1,0 +1,124 @@
+"""The admin as a whole: who gets in, its browser policy, and every page of it."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from djstripe import models as djstripe
+
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from orders.models import Order, Review
+from orders.services import open_review
+from payments.queue import enqueue
+from payments.tests import support
+from shop.tests.factories import VariantFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("boss@example.com"))
+    return client
+
+
+def test_anonymous_visitors_are_sent_to_the_shops_own_sign_in(client: Client) -> None:
+    answer = client.get("/admin/shop/product/", follow=True)
+
+    assert answer.redirect_chain[-1] == (
+        "/accounts/login/?next=%2Fadmin%2Fshop%2Fproduct%2F",
+        302,
+    )
+
+
+def test_whoever_is_signed_in_and_not_staff_is_refused(client: Client) -> None:
+    client.force_login(UserFactory())
+
+    answer = client.get("/admin/", follow=True)
+
+    assert answer.status_code == 403
+
+
+def test_only_the_admin_may_evaluate_scripts_and_style_inline(staff: Client) -> None:
+    relaxed = staff.get("/admin/").headers["Content-Security-Policy"]
+    strict = staff.get("/").headers["Content-Security-Policy"]
+
+    assert "script-src 'self' 'unsafe-eval';" in relaxed + ";"
+    assert "style-src 'self' 'unsafe-inline';" in relaxed + ";"
+    assert "default-src 'self';" in relaxed
+    assert "unsafe" not in strict
+    assert "script-src" not in strict
+
+
+def test_the_menu_shows_what_a_user_may_view(client: Client) -> None:
+    client.force_login(UserFactory(is_staff=True))
+
+    answer = client.get("/admin/")
+
+    assert answer.status_code == 200
+    assert "/admin/orders/order/" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
+def test_every_list_answers_with_and_without_a_search(staff: Client, model: Any) -> None:
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+    assert staff.get(address).status_code == 200
+    assert staff.get(address, {"q": "anything"}).status_code == 200
+
+
+def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
+    order = _a_paid_order(sandbox)
+    _copies_of_what_no_purchase_brings()
+    open_review(
+        order=order, reason=Review.Reason.SECOND, cause="ch_2", detail="", at=support.stripe_now()
+    )
+    Group.objects.create(name="Packers")
+    enqueue("end_session", session_id="cs_1")
+
+    seen = {model: _open_one(staff, model) for model in admin.site._registry}
+
+    assert {model._meta.label for model, status in seen.items() if status != 200} == set()
+
+
+def _a_paid_order(sandbox: Any) -> Order:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    sandbox.post("clock", advance=10)
+    for event in sandbox.events():
+        support.deliver(event)
+    support.run_jobs(but=())
+    support.run_jobs()
+    return support.reread(attempt.order)
+
+
+def _copies_of_what_no_purchase_brings() -> None:
+    created = timezone.now()
+    shared = {"livemode": False, "created": created}
+    djstripe.Account.objects.get_or_create(id="acct_1", defaults=shared)
+    djstripe.Customer.objects.create(id="cus_1", email="reader@example.com", **shared)
+    djstripe.PaymentMethod.objects.create(id="pm_1", stripe_data={"type": "card"}, **shared)
+    charge = djstripe.Charge.objects.get()
+    djstripe.Refund.objects.create(id="re_1", charge=charge, amount=100, currency="eur", **shared)
+    djstripe.Dispute.objects.create(
+        id="dp_1",
+        charge=charge,
+        stripe_data={"amount": 100, "currency": "eur", "status": "needs_response"},
+        **shared,
+    )
+
+
+def _open_one(staff: Client, model: Any) -> int:
+    """Return the status of the detail page of some row; a model without rows counts as 404."""
+    row = model._default_manager.first()
+    if row is None:
+        return 404
+    address = reverse(
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk]
+    )
+    return staff.get(address).status_code

@@ -1,0 +1,78 @@
+"""Payment attempts and the ledger, to read."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from payments.admin import display
+from payments.models import LedgerEntry, PaymentAttempt
+from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+
+
+class _Amount:
+    """A row's amount in its own currency."""
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: LedgerEntry | PaymentAttempt) -> str:
+        return display.money(row.amount_minor, row.currency)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(_Amount, ReadOnlyAdmin):
+    list_display = ("booked_at", "order", "kind", "amount", "stripe_id")
+    list_display_links = ("booked_at", "kind")
+    list_filter = ("kind", "currency", "booked_at")
+    list_select_related = ("order",)
+    search_fields = ("stripe_id", "order__number")
+    ordering = ("-pk",)
+    fields = ("order", "attempt", "kind", "amount", "stripe_id", "form_key", "booked_at")
+
+
+class LedgerInline(_Amount, ReadOnlyInline):
+    model = LedgerEntry
+    fields = ("booked_at", "kind", "amount", "stripe_id")
+    readonly_fields = ("amount",)
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(_Amount, ReadOnlyAdmin):
+    list_display = ("created_at", "order", "kind", "state", "closed_as", "amount", "session_id")
+    list_display_links = ("created_at",)
+    list_filter = ("state", "closed_as", "created_at")
+    list_select_related = ("order",)
+    search_fields = ("order__number", "session_id", "intent_id")
+    ordering = ("-pk",)
+    fields = (
+        "order",
+        "kind",
+        "state",
+        "closed_as",
+        "amount",
+        "session_id",
+        "intent_id",
+        "idempotency_key",
+        "created_at",
+        "deadline_at",
+        "reconcile_queued_at",
+        "close_failed_at",
+        "what_was_asked",
+    )
+
+    @admin.display(description="asked of Stripe")
+    def what_was_asked(self, attempt: PaymentAttempt) -> SafeString:
+        return display.pretty_json(attempt.params)
+
+
+class AttemptInline(_Amount, ReadOnlyInline):
+    model = PaymentAttempt
+    fields = (
+        "created_at",
+        "kind",
+        "state",
+        "closed_as",
+        "amount",
+        "session_id",
+        "intent_id",
+        "deadline_at",
+    )
+    readonly_fields = ("amount",)
+    show_change_link = True

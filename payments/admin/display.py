@@ -1,0 +1,43 @@
+"""How staff's pages show money, people, links and JSON."""
+
+import json
+from typing import Any
+
+from django.db.models import CharField, OuterRef, Subquery
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from shop.money import UnsupportedCurrency, format_minor
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """Return the amount as people write it, or, in a currency the shop does not know, as stored."""
+    try:
+        return format_minor(amount_minor, currency)
+    except UnsupportedCurrency:
+        return f"{amount_minor} {currency} (minor units)"
+
+
+def email_of(id_column: str) -> Subquery:
+    """Return the address of the user whose plain id a row keeps, found in the row's own query."""
+    return Subquery(
+        User.objects.filter(pk=OuterRef(id_column)).values("email"), output_field=CharField()
+    )
+
+
+def link(url_name: str, text: str, *args: object, query: str = "") -> SafeString:
+    """Return a link to a page of the admin, like `payments_inboxevent_changelist`."""
+    return format_html(
+        '<a class="text-link" href="{}{}">{}</a>',
+        reverse(f"admin:{url_name}", args=args),
+        query,
+        text,
+    )
+
+
+def pretty_json(value: Any) -> SafeString:
+    """Return JSON as text that people can read, with nothing in it taken for HTML."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="whitespace-pre-wrap break-words">{}</pre>', text)

@@ -1,0 +1,105 @@
+"""What waits for a person's word, open ones first."""
+
+from typing import cast
+
+from django.contrib import admin, messages
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+
+from accounts.models import User
+from orders.models import Review
+from payments.admin import display
+from payments.services import reviews
+from shop.clock import now
+from shop.dialogs import dialog, reload
+from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+from shop.services import InsufficientStock
+
+
+class _Resolver:
+    """Shows who resolved a review: it names him by a plain id."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
+        rows: QuerySet[Review] = super().get_queryset(request)  # type: ignore[misc]
+        return rows.annotate(resolver=display.email_of("resolved_by_id"))
+
+    def resolved_by(self, review: Review) -> str:
+        return getattr(review, "resolver", None) or "-"
+
+
+class ReviewInline(_Resolver, ReadOnlyInline):
+    model = Review
+    fields = (
+        "opened_at",
+        "reason",
+        "cause",
+        "detail",
+        "resolved_at",
+        "resolution",
+        "resolved_by",
+    )
+    readonly_fields = ("resolved_by",)
+    show_change_link = True
+
+
+class OpenFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Review]) -> QuerySet[Review]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "open")
+
+
+@admin.register(Review)
+class ReviewAdmin(_Resolver, ReadOnlyAdmin):
+    list_display = ("opened_at", "order", "reason", "cause", "resolution", "resolved_at")
+    list_display_links = ("opened_at", "reason")
+    list_filter = (OpenFilter, "reason", "opened_at")
+    list_select_related = ("order",)
+    search_fields = ("order__number", "order__email", "cause")
+    ordering = (F("resolved_at").desc(nulls_first=True), "-opened_at")
+    fields = (
+        "order",
+        "reason",
+        "detail",
+        "cause",
+        "opened_at",
+        "resolution",
+        "resolved_at",
+        "resolved_by",
+    )
+    actions_detail = ("accept",)
+
+    def has_resolve_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("orders.change_review")
+
+    @dialog(
+        label="Accept",
+        icon="check",
+        text="The payment stands as it came. When this is the order's last open review, an order "
+        "that waits for payment or was canceled becomes paid.",
+        permission="resolve",
+    )
+    def accept(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        review: Review | None = self.get_object(request, object_id)
+        staff = cast(User, request.user)
+        if review is None:
+            raise Http404
+        try:
+            reviews.accept(review_id=review.pk, by=staff.pk, at=now())
+        except reviews.CannotAccept as error:
+            messages.error(request, str(error))
+        except InsufficientStock:
+            messages.error(
+                request,
+                "The review stays open: units of this canceled order have been sold or held "
+                "since, and fewer are free than it needs.",
+            )
+        else:
+            messages.success(request, "The review is accepted.")
+        return reload(review)

@@ -1,0 +1,41 @@
+"""Buttons on a row's admin page that ask in a dialog, and act when it is sent by POST."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.http import HttpResponse
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from unfold.decorators import action
+from unfold.forms import BaseDialogForm
+
+Method = TypeVar("Method", bound=Callable[..., HttpResponse])
+
+
+def dialog(
+    *, label: str, icon: str, text: str, permission: str, form: type = BaseDialogForm
+) -> Callable[[Method], Method]:
+    """Make a method (request, valid form, object id) the act behind a button of `actions_detail`.
+
+    A GET shows the dialog and does nothing, without `has_<permission>_permission` not even that.
+    """
+    mark: Callable[[Method], Method] = action(
+        description=label,
+        icon=icon,
+        permissions=[permission],
+        dialog={
+            "title": label,
+            "description": text,
+            "form_class": form,
+            "form_submit_text": label,
+        },
+    )
+    return mark
+
+
+def reload(row: Model) -> HttpResponse:
+    """Answer a dialog: the browser shows the row's page afresh, with its messages."""
+    meta: Any = row._meta
+    page = f"admin:{meta.app_label}_{meta.model_name}_change"
+    return HttpResponseClientRedirect(reverse(page, args=[row.pk]))
