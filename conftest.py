@@ -80,6 +80,9 @@ os.environ |= {
     "EMAIL_URL": "memorymail://",
 }
 django.setup()
+# Where it is set, pytest-django reads the settings before this file: in a worker of xdist, which
+# inherits the environment, that would be before the worker's own addresses are known.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 @pytest.fixture(scope="session")
