@@ -1,0 +1,98 @@
+"""Settings: production unless asked otherwise, and no start with something missing or unsafe."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+GOOD = {
+    "PATH": os.environ["PATH"],
+    "DATABASE_URL": "postgres://127.0.0.1/none",
+    "SECRET_KEY": "settings-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+    "SITE_URL": "https://shop.example",
+    "STRIPE_SECRET_KEY": "sk_test_" + "a" * 24,
+    "STRIPE_WEBHOOK_SECRET": "whsec_" + "a" * 24,
+}
+
+
+def read(setting: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Print one setting in a process of its own; an empty change takes the variable away."""
+    environment = {name: value for name, value in (GOOD | changes).items() if value}
+    return subprocess.run(
+        [sys.executable, "-c", f"from config import settings; print(settings.{setting})"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "SITE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]
+)
+def test_a_missing_secret_stops_the_start_and_is_named(name: str) -> None:
+    outcome = read("DEBUG", **{name: ""})
+
+    assert outcome.returncode == 1
+    assert name in outcome.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"SITE_URL": "shop.example"}, "SITE_URL must be like"),
+        ({"SITE_URL": "https://shop.example/path"}, "SITE_URL must be like"),
+        ({"SHOP_CURRENCY": "XXX"}, "'XXX' is not a supported currency"),
+        (
+            {
+                "STRIPE_SECRET_KEY": "sk_live_" + "a" * 24,
+                "STRIPE_API_HOST": "http://127.0.0.1:8001",
+            },
+            "refused with a live key",
+        ),
+        ({"FAULT_POINT": "settling:before-commit"}, "for tests"),
+        ({"CLOCK_OFFSET_FILE": "offset"}, "for tests"),
+        (
+            {
+                "STRIPE_SECRET_KEY": "rk_live_" + "a" * 24,
+                "TESTING": "1",
+                "CLOCK_OFFSET_FILE": "offset",
+            },
+            "for tests",
+        ),
+    ],
+)
+def test_what_is_unsafe_or_wrong_stops_the_start_and_is_said(
+    changes: dict[str, str], words: str
+) -> None:
+    outcome = read("DEBUG", **changes)
+
+    assert outcome.returncode == 1
+    assert words in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("DEBUG", "False"),
+        ("ALLOWED_HOSTS", "['shop.example']"),
+        ("SESSION_COOKIE_SECURE", "True"),
+        ("SECURE_SSL_REDIRECT", "True"),
+        ("SECURE_HSTS_SECONDS", "31536000"),
+        ("STRIPE_LIVE_MODE", "False"),
+    ],
+)
+def test_the_defaults_are_those_of_production(setting: str, value: str) -> None:
+    assert read(setting).stdout == f"{value}\n"
+
+
+def test_a_live_key_is_told_by_its_prefix() -> None:
+    assert read("STRIPE_LIVE_MODE", STRIPE_SECRET_KEY="sk_live_" + "a" * 24).stdout == "True\n"
+
+
+def test_http_is_for_a_site_that_says_so() -> None:
+    assert read("SECURE_SSL_REDIRECT", SITE_URL="http://127.0.0.1:8000").stdout == "False\n"
