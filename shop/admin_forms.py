@@ -18,6 +18,7 @@ from shop.money import currency
 
 _PRICE_DIGITS = 10
 _MOST_UNITS = 100_000
+_VARIANT_FIELDS = ("sku", "title", "position", "is_active")
 
 
 class CategoryForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -55,7 +56,7 @@ class VariantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Variant
-        fields = ("sku", "title", "position", "is_active")
+        fields = _VARIANT_FIELDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +82,7 @@ class VariantForm(forms.ModelForm):  # type: ignore[type-arg]
         variant: Variant = self.instance
         if commit and variant.pk:
             # The counters were read before the form was filled in: they must not be written back.
-            variant.save(update_fields=[*self.Meta.fields, "price_minor"])
+            variant.save(update_fields=[*_VARIANT_FIELDS, "price_minor"])
         else:
             super().save(commit)
         return variant
