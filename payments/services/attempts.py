@@ -71,8 +71,12 @@ def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     if attempt.session_id is None:
         _look_for_session(attempt, at)
         return
-    session = gateway.retrieve_session(attempt.session_id)
-    settling.settle(session=session, cause=session.id, at=at)
+    try:
+        session = gateway.retrieve_session(attempt.session_id)
+    except gateway.Missing:
+        _close(attempt, ClosedAs.EXPIRED)
+    else:
+        settling.settle(session=session, cause=session.id, at=at)
 
 
 def queue_reconciliation(*, attempt: PaymentAttempt, at: datetime) -> None:
@@ -111,6 +115,9 @@ def end_session(*, session_id: str, at: datetime) -> bool:
     """End a session at Stripe; return False when it was over already, settled as it is."""
     try:
         gateway.expire_session(session_id)
+    except gateway.Missing:
+        # What Stripe does not know, nobody can pay.
+        return True
     except gateway.Refused:
         session = gateway.retrieve_session(session_id)
         if session.status == "open":

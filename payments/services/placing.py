@@ -76,7 +76,7 @@ def _place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order
                 attempt=attempt, closed_as=PaymentAttempt.ClosedAs.SUPERSEDED, at=at
             )
             attempt.order.refresh_from_db()
-            if not attempt.order.is_pending or attempt.order.cart_due_at is not None:
+            if attempt.order.cart_due_at is not None:
                 raise AlreadyPaid(attempt.order)
     raise CannotPlace("This cart is being ordered in another window. Please try again.")
 

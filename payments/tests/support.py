@@ -23,19 +23,10 @@ from cart.models import Cart, CartLine
 from cart.quotes import quote
 from orders.models import Order, OrderEvent
 from orders.services import Buyer
+from orders.tests.factories import ADDRESS
 from payments.models import PaymentAttempt
 from payments.services import placing
 from shop.models import Variant
-
-ADDRESS = {
-    "name": "Ada Reader",
-    "line1": "1 Long Lane",
-    "line2": "",
-    "postal_code": "10115",
-    "city": "Berlin",
-    "region": "",
-    "country": "DE",
-}
 
 
 def stripe_now() -> datetime:

@@ -152,6 +152,30 @@ def test_a_session_completed_while_we_end_it_is_settled_instead(sandbox: Any) ->
     assert support.reread(attempt.order).status == Status.PAID
 
 
+def test_a_session_that_stripe_no_longer_knows_makes_room_for_another(sandbox: Any) -> None:
+    at = support.stripe_now()
+    gone = support.checkout(support.cart_with(VariantFactory()), at=at)
+    sandbox.post("reset")
+
+    attempts.reconcile(attempt=gone, at=at)
+    attempt = open_attempt(order_id=gone.order_id, at=at)
+
+    gone.refresh_from_db()
+    assert (gone.state, gone.closed_as) == ("closed", "expired")
+    assert [s["id"] for s in sessions()] == [attempt.session_id]
+
+
+def test_a_session_that_stripe_no_longer_knows_counts_as_ended(sandbox: Any) -> None:
+    at = support.stripe_now()
+    gone = support.checkout(support.cart_with(VariantFactory()), at=at)
+    sandbox.post("reset")
+
+    attempts.close_at_stripe(attempt=gone, closed_as=gone.ClosedAs.SUPERSEDED, at=at)
+
+    gone.refresh_from_db()
+    assert (gone.state, gone.closed_as) == ("closed", "superseded")
+
+
 def test_a_close_that_did_not_reach_stripe_leaves_all_as_it_was(sandbox: Any) -> None:
     at = support.stripe_now()
     attempt = support.checkout(support.cart_with(VariantFactory()), at=at)

@@ -17,13 +17,13 @@ from cart.access import COOKIE, _signer
 from cart.models import Cart
 from orders import links
 from orders.models import Order, Status
-from orders.tests.factories import PendingOrderFactory
+from orders.tests.factories import ADDRESS, PendingOrderFactory
 from payments.models import PaymentAttempt
 from payments.tests import support
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-FORM = {"email": "reader@example.com", **support.ADDRESS}
+FORM = {"email": "reader@example.com", **ADDRESS}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_the_checkout_sends_the_buyer_to_stripes_page_with_303(sandbox: Any) -> 
 
     assert (answer.status_code, answer["Location"]) == (303, PaymentAttempt.objects.get().url)
     order = Order.objects.get()
-    assert (order.email, order.shipping_address) == ("reader@example.com", support.ADDRESS)
+    assert (order.email, order.shipping_address) == ("reader@example.com", ADDRESS)
     assert order.client_ip == "127.0.0.1"
 
 

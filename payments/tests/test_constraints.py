@@ -1,0 +1,160 @@
+"""What the database itself refuses of payments, however it is written to."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db.models import Model
+
+from orders.tests.factories import PLACED_AT, PendingOrderFactory
+from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from shop.tests.guards import (
+    Violation,
+    append_only_tables,
+    assert_append_only,
+    assert_refused,
+    guards,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def wrong_sign(kind: str, amount_minor: int) -> Violation:
+    return Violation(
+        LedgerEntry, "ledger_sign_fits_kind", {"kind": kind, "amount_minor": amount_minor}
+    )
+
+
+VIOLATIONS = [
+    Violation(PaymentAttempt, "payments_paymentattempt_key_key", same=("key",)),
+    Violation(PaymentAttempt, "payments_paymentattempt_session_id_key", same=("session_id",)),
+    Violation(PaymentAttempt, "payments_paymentattempt_intent_id_key", same=("intent_id",)),
+    Violation(PaymentAttempt, "payments_paymentattempt_amount_minor_check", {"amount_minor": -1}),
+    Violation(PaymentAttempt, "attempt_state_is_known", {"state": "lost", "closed_as": ""}),
+    Violation(PaymentAttempt, "attempt_says_how_it_closed", {"closed_as": ""}),
+    Violation(PaymentAttempt, "attempt_says_how_it_closed", {"state": "succeeded"}),
+    Violation(
+        PaymentAttempt,
+        "attempt_open_checkout_has_session",
+        {"state": "open", "closed_as": "", "session_id": None},
+    ),
+    Violation(
+        PaymentAttempt,
+        "attempt_open_checkout_has_session",
+        {"state": "open", "closed_as": "", "url": ""},
+    ),
+    *(
+        Violation(PaymentAttempt, "attempt_one_live_per_order", {"state": state, "closed_as": ""})
+        for state in ("created", "open", "processing")
+    ),
+    Violation(InboxEvent, "payments_inboxevent_event_id_key", same=("event_id",)),
+    Violation(InboxEvent, "payments_inboxevent_attempts_check", {"attempts": -1}),
+    Violation(InboxEvent, "inbox_state_is_known", {"state": "lost"}),
+    Violation(LedgerEntry, "ledger_once_per_stripe_object", same=("stripe_id",)),
+    Violation(LedgerEntry, "ledger_currency_is_iso", {"currency": "eur"}),
+    Violation(LedgerEntry, "ledger_currency_is_iso", {"currency": "EU"}),
+    wrong_sign("capture", 0),
+    wrong_sign("capture", -1),
+    wrong_sign("refund", 1),
+    wrong_sign("refund_reversal", -1),
+    wrong_sign("dispute", 1),
+    wrong_sign("dispute_reversal", -1),
+    wrong_sign("tip", 1),
+    Violation(
+        LedgerEntry,
+        "ledger_sign_fits_kind",
+        {"kind": "manual", "stripe_id": None, "form_key": uuid4(), "amount_minor": 0},
+    ),
+    Violation(LedgerEntry, "ledger_names_its_source", {"stripe_id": None}),
+    Violation(LedgerEntry, "ledger_names_its_source", {"form_key": uuid4()}),
+    Violation(LedgerEntry, "ledger_names_its_source", {"kind": "manual"}),
+    Violation(LedgerEntry, "ledger_names_its_source", {"kind": "manual", "stripe_id": None}),
+]
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
+def test_the_database_refuses(violation: Violation) -> None:
+    attempt = an_attempt()
+    rows: dict[type[Model], tuple[Model, dict[str, Any]]] = {
+        PaymentAttempt: (
+            attempt,
+            {
+                "key": uuid4(),
+                "state": "closed",
+                "closed_as": "failed",
+                "session_id": "cs_2",
+                "intent_id": "pi_2",
+            },
+        ),
+        InboxEvent: (
+            InboxEvent.objects.create(
+                event_id="evt_1",
+                type="charge.updated",
+                payload={},
+                livemode=False,
+                source="webhook",
+                received_at=PLACED_AT,
+            ),
+            {"event_id": "evt_2"},
+        ),
+        LedgerEntry: (a_capture(attempt), {"stripe_id": "ch_2"}),
+    }
+
+    assert_refused(violation, *rows[violation.model])
+
+
+def test_a_manual_entrys_form_counts_once() -> None:
+    attempt = an_attempt()
+    entry = LedgerEntry.objects.create(
+        order=attempt.order,
+        kind="manual",
+        amount_minor=1_690,
+        currency="EUR",
+        form_key=uuid4(),
+        booked_at=PLACED_AT,
+    )
+
+    assert_refused(FORM_TWICE, entry, {"form_key": uuid4()})
+
+
+FORM_TWICE = Violation(LedgerEntry, "payments_ledgerentry_form_key_key", same=("form_key",))
+
+
+def test_every_guard_is_put_to_the_test() -> None:
+    assert guards("payments") == {violation.by for violation in [*VIOLATIONS, FORM_TWICE]}
+
+
+def test_an_entry_of_the_ledger_is_never_edited_or_deleted() -> None:
+    entry = a_capture(an_attempt())
+
+    assert append_only_tables("payments") == {"payments_ledgerentry"}
+    assert_append_only(entry, amount_minor=1)
+
+
+def an_attempt() -> PaymentAttempt:
+    order = PendingOrderFactory()
+    return PaymentAttempt.objects.create(
+        order=order,
+        kind="checkout",
+        state="open",
+        params={},
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        session_id="cs_1",
+        intent_id="pi_1",
+        url="https://checkout.stripe.com/c/pay/cs_1",
+        created_at=PLACED_AT,
+        deadline_at=PLACED_AT,
+    )
+
+
+def a_capture(attempt: PaymentAttempt) -> LedgerEntry:
+    return LedgerEntry.objects.create(
+        order=attempt.order,
+        attempt=attempt,
+        kind="capture",
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        stripe_id="ch_1",
+        booked_at=PLACED_AT,
+    )
