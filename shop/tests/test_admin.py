@@ -54,6 +54,10 @@ def _variant_row(variant: Variant | None = None, **fields: Any) -> dict[str, Any
     return counts | {f"variants-0-{name}": value for name, value in row.items()}
 
 
+def _image_row(upload: SimpleUploadedFile) -> dict[str, Any]:
+    return {"images-TOTAL_FORMS": 1, "images-0-image": upload, "images-0-position": 0}
+
+
 def test_a_new_product_gets_its_time_currency_and_exact_price(staff: Client) -> None:
     answer = staff.post(reverse("admin:shop_product_add"), _product_form(**_variant_row()))
 
@@ -130,9 +134,7 @@ def test_saving_a_variant_does_not_write_back_counters_that_moved_meanwhile() ->
 
 def test_an_upload_that_is_no_picture_is_a_form_error(staff: Client) -> None:
     upload = SimpleUploadedFile("cover.png", b"not a picture", content_type="image/png")
-    form = _product_form(
-        **{"images-TOTAL_FORMS": 1, "images-0-image": upload, "images-0-position": 0}
-    )
+    form = _product_form() | _image_row(upload)
 
     answer = staff.post(reverse("admin:shop_product_add"), form)
 
@@ -145,9 +147,7 @@ def test_a_picture_is_stored_with_its_size(staff: Client) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (30, 40)).save(picture, "PNG")
     upload = SimpleUploadedFile("cover.png", picture.getvalue(), content_type="image/png")
-    form = _product_form(
-        **{"images-TOTAL_FORMS": 1, "images-0-image": upload, "images-0-position": 0}
-    )
+    form = _product_form() | _image_row(upload)
 
     answer = staff.post(reverse("admin:shop_product_add"), form)
 
@@ -262,9 +262,7 @@ def test_incomplete_movements_are_asked_for_again(
 def test_asking_for_a_dialog_moves_nothing(staff: Client, act: str) -> None:
     variant = VariantFactory(on_hand=10)
 
-    answer = staff.get(
-        _stock_address(variant, act), {"quantity": 5, "difference": 5, "reference": "x"}
-    )
+    answer = staff.get(_stock_address(variant, act) + "?quantity=5&difference=5&reference=x")
 
     assert answer.status_code == 200
     assert variant.movements.count() == 1
