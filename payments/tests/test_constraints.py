@@ -1,7 +1,7 @@
 """What the database itself refuses of payments, however it is written to."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models import Model
@@ -17,6 +17,8 @@ from shop.tests.guards import (
 )
 
 pytestmark = pytest.mark.django_db
+
+FORM_KEY = UUID(int=1)
 
 
 def wrong_sign(kind: str, amount_minor: int) -> Violation:
@@ -63,10 +65,10 @@ VIOLATIONS = [
     Violation(
         LedgerEntry,
         "ledger_sign_fits_kind",
-        {"kind": "manual", "stripe_id": None, "form_key": uuid4(), "amount_minor": 0},
+        {"kind": "manual", "stripe_id": None, "form_key": FORM_KEY, "amount_minor": 0},
     ),
     Violation(LedgerEntry, "ledger_names_its_source", {"stripe_id": None}),
-    Violation(LedgerEntry, "ledger_names_its_source", {"form_key": uuid4()}),
+    Violation(LedgerEntry, "ledger_names_its_source", {"form_key": FORM_KEY}),
     Violation(LedgerEntry, "ledger_names_its_source", {"kind": "manual"}),
     Violation(LedgerEntry, "ledger_names_its_source", {"kind": "manual", "stripe_id": None}),
 ]
@@ -79,7 +81,7 @@ def test_the_database_refuses(violation: Violation) -> None:
         PaymentAttempt: (
             attempt,
             {
-                "key": uuid4(),
+                "key": UUID(int=7),
                 "state": "closed",
                 "closed_as": "failed",
                 "session_id": "cs_2",
@@ -110,11 +112,11 @@ def test_a_manual_entrys_form_counts_once() -> None:
         kind="manual",
         amount_minor=1_690,
         currency="EUR",
-        form_key=uuid4(),
+        form_key=FORM_KEY,
         booked_at=PLACED_AT,
     )
 
-    assert_refused(FORM_TWICE, entry, {"form_key": uuid4()})
+    assert_refused(FORM_TWICE, entry, {"form_key": UUID(int=7)})
 
 
 FORM_TWICE = Violation(LedgerEntry, "payments_ledgerentry_form_key_key", same=("form_key",))
