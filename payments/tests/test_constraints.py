@@ -1,7 +1,7 @@
 """What the database itself refuses of payments, however it is written to."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.db.models import Model
