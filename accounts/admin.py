@@ -33,6 +33,7 @@ class PeopleAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     list_filter = ("is_staff", "is_superuser", "is_active", "groups", "date_joined")
     search_fields = ("email", "name")
     ordering = ("email",)
+    compressed_fields = False
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         (

@@ -297,6 +297,7 @@ UNFOLD = {
     "SITE_HEADER": SHOP_NAME,
     "SITE_SUBHEADER": "Staff",
     "SITE_SYMBOL": "menu_book",
+    "SITE_FAVICONS": [{"rel": "icon", "href": f"{STATIC_URL}img/icon.svg"}],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
 }
 

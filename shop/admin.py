@@ -4,6 +4,9 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import F, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
 from shop import services
@@ -36,12 +39,19 @@ class VariantInline(TabularInline):  # type: ignore[misc]
         "on_hand",
         "reserved",
         "free",
+        "stock",
         "position",
         "is_active",
     )
-    readonly_fields = ("currency", "on_hand", "reserved", "free")
+    readonly_fields = ("currency", "on_hand", "reserved", "free", "stock")
     extra = 0
-    show_change_link = True
+
+    @admin.display(description="")
+    def stock(self, variant: Variant) -> SafeString | str:
+        if variant.pk is None:
+            return ""
+        address = reverse("admin:shop_variant_change", args=[variant.pk])
+        return format_html('<a class="text-link" href="{}">Move stock</a>', address)
 
 
 class ImageInline(TabularInline):  # type: ignore[misc]

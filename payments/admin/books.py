@@ -64,15 +64,10 @@ class PaymentAttemptAdmin(_Amount, ReadOnlyAdmin):
 
 class AttemptInline(_Amount, ReadOnlyInline):
     model = PaymentAttempt
-    fields = (
-        "created_at",
-        "kind",
-        "state",
-        "closed_as",
-        "amount",
-        "session_id",
-        "intent_id",
-        "deadline_at",
-    )
-    readonly_fields = ("amount",)
-    show_change_link = True
+    fields = ("created_at", "page", "closed_as", "amount", "intent_id", "deadline_at")
+    readonly_fields = ("page", "amount")
+
+    @admin.display(description="attempt")
+    def page(self, attempt: PaymentAttempt) -> SafeString:
+        text = f"{attempt.get_kind_display()}, {attempt.get_state_display()}"
+        return display.link("payments_paymentattempt_change", text, attempt.pk)

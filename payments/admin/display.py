@@ -40,4 +40,4 @@ def link(url_name: str, text: str, *args: object, query: str = "") -> SafeString
 def pretty_json(value: Any) -> SafeString:
     """Return JSON as text that people can read, with nothing in it taken for HTML."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return format_html('<pre class="whitespace-pre-wrap break-words">{}</pre>', text)
+    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)

@@ -37,7 +37,7 @@ class AgeFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("event_id", "type", "state", "order", "received_at", "attempts", "why")
+    list_display = ("event_id", "type", "state", "order", "received_at", "why")
     list_filter = ("state", AgeFilter, "source", "type")
     list_select_related = ("order",)
     search_fields = ("event_id", "order__number")

@@ -94,7 +94,7 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    list_display = ("number", "state", "total", "email", "placed_at", "is_in_review")
+    list_display = ("number", "state", "total", "email", "placed_at", "in_review")
     list_filter = ("status", OpenReviewFilter, "placed_at")
     search_fields = ("number", "email")
     search_help_text = "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, evt_, txn_)."
@@ -107,7 +107,7 @@ class OrderAdmin(ReadOnlyAdmin):
                     ("number", "status"),
                     ("email", "user"),
                     ("placed_at", "placed_by"),
-                    "is_in_review",
+                    "in_review",
                 )
             },
         ),
@@ -148,9 +148,9 @@ class OrderAdmin(ReadOnlyAdmin):
     def state(self, order: Order) -> str:
         return order.get_status_display()
 
-    @admin.display(description="open review", boolean=True)
-    def is_in_review(self, order: Order) -> bool:
-        return bool(getattr(order, "has_open_review", False))
+    @admin.display(description="open review")
+    def in_review(self, order: Order) -> str:
+        return "waits for a person" if getattr(order, "has_open_review", False) else ""
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:

@@ -5,6 +5,7 @@ from typing import cast
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 
 from accounts.models import User
 from orders.models import Review
@@ -29,17 +30,11 @@ class _Resolver:
 
 class ReviewInline(_Resolver, ReadOnlyInline):
     model = Review
-    fields = (
-        "opened_at",
-        "reason",
-        "cause",
-        "detail",
-        "resolved_at",
-        "resolution",
-        "resolved_by",
-    )
-    readonly_fields = ("resolved_by",)
-    show_change_link = True
+    fields = ("opened_at", "question", "cause", "resolved_at", "resolution", "resolved_by")
+    readonly_fields = ("question", "resolved_by")
+
+    def question(self, review: Review) -> SafeString:
+        return display.link("orders_review_change", review.get_reason_display(), review.pk)
 
 
 class OpenFilter(admin.SimpleListFilter):

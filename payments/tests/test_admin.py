@@ -107,8 +107,8 @@ def test_an_orders_page_tells_its_whole_story(staff: Client, sandbox: Any) -> No
     assert f"?q={completed['id']}" in page
     for shown in ("€24.00", "€4.90", "€28.90", "payment received", "1 Long Lane", "DE"):
         assert shown in page
-    assert attempt.session_id is not None
-    assert attempt.session_id in page
+    assert attempt.intent_id is not None
+    assert attempt.intent_id in page
     assert f"/orders/{attempt.order.number}/" in page
 
 
@@ -331,3 +331,35 @@ def test_the_copies_from_stripe_show_no_secret_and_no_key(staff: Client) -> None
 def _jobs_waiting() -> int:
     jobs: int = ProcrastinateJob.objects.filter(status="todo").count()
     return jobs
+
+
+def test_money_in_a_currency_the_shop_does_not_take_is_shown_all_the_same(staff: Client) -> None:
+    LedgerEntry.objects.create(
+        order=PendingOrderFactory(),
+        kind=LedgerEntry.Kind.FEE,
+        stripe_id="txn_1",
+        amount_minor=-31,
+        currency="THB",
+        booked_at=PLACED_AT,
+    )
+
+    page = staff.get(reverse("admin:payments_ledgerentry_changelist")).content.decode()
+
+    assert "-31 THB (minor units)" in page
+
+
+def test_jobs_are_run_again_or_stopped_only_by_who_may_change_them(client: Client) -> None:
+    clerk = UserFactory(is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_procrastinatejob"))
+    client.force_login(clerk)
+    _event("evt_1")
+    job = ProcrastinateJob.objects.get()
+    jobs = reverse("admin:procrastinate_procrastinatejob_changelist")
+    cancel = {"action": "cancel", "_selected_action": [job.pk]}
+
+    client.post(jobs, cancel)
+    assert ProcrastinateJob.objects.get().status == "todo"
+    clerk.user_permissions.add(Permission.objects.get(codename="change_procrastinatejob"))
+    client.post(jobs, cancel)
+
+    assert ProcrastinateJob.objects.get().status == "cancelled"
