@@ -175,10 +175,12 @@ def sandbox_process() -> Iterator[Sandbox]:
     with subprocess.Popen(
         command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"Stripe sandbox on {_sandbox_url}\n"
-        yield Sandbox(_sandbox_url)
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"Stripe sandbox on {_sandbox_url}\n"
+            yield Sandbox(_sandbox_url)
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
