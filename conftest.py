@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django
+import hypothesis
 import pytest
 import requests
 from django.conf import settings
@@ -34,6 +35,12 @@ STRIPE_SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
 STRIPE_WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
 CARD_EXPIRY = "12/34"
 REQUEST_SECONDS = 10
+
+# How long an example takes says more about the machine than about the shop.
+hypothesis.settings.register_profile(
+    "shop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shop")
 
 _session = ExitStack()
 atexit.register(_session.close)
@@ -194,6 +201,9 @@ def sandbox(sandbox_process: Sandbox) -> Iterator[Sandbox]:
 @pytest.fixture
 def process_environment(transactional_db: None) -> Mapping[str, str]:
     """The environment in which a process of the shop works on this test's database."""
+    with connections["default"].cursor() as cursor:
+        # The queue's tables are not Django's, which empties only its own between tests.
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
     name = settings.DATABASES["default"]["NAME"]
     url = urlsplit(os.environ["DATABASE_URL"])
     return dict(os.environ) | {"DATABASE_URL": url._replace(path=f"/{name}").geturl()}
