@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order, Status
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
@@ -46,6 +47,12 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+def queued() -> set[str]:
+    """Return the names of the jobs there are; one of a change that was rolled back is not."""
+    names = ProcrastinateJob.objects.values_list("task_name", flat=True)
+    return {name.rpartition(".")[2] for name in names}
+
+
 @pytest.mark.parametrize(
     "fault_point",
     ["settling:money-booked", "settling:before-commit", "inbox:before-commit"],
@@ -62,6 +69,7 @@ def test_a_worker_killed_while_settling_leaves_one_effect(
     with start_worker(process_environment, fault_point) as killed:
         assert killed.wait(timeout=60) == -signal.SIGKILL
     assert LedgerEntry.objects.count() == 0
+    assert queued() <= {"process_event", "end_overdue_holds", "rescue_stalled_jobs"}
     assert support.reread(attempt.order).status == Status.PENDING
     with start_worker(process_environment) as worker:
         wait_until(lambda: InboxEvent.objects.get().state == "done")

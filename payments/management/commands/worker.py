@@ -17,10 +17,22 @@ class Command(BaseCommand):
     help = "Run the shop's jobs: Stripe's events, mail, deadlines. Ctrl-C or SIGTERM ends it."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with app.replace_connector(app.connector.get_worker_connector()) as worker_app:  # type: ignore[attr-defined]
-            self.stdout.write("worker: ready")
-            asyncio.run(_run(worker_app))
+        self.stdout.write("worker: ready")
+        asyncio.run(_run(_worker_app()))
         self.stdout.write("worker: stopped")
+
+
+def _worker_app() -> App:
+    """Return the app that fetches and ends jobs, on connections of its own.
+
+    procrastinate's own command replaces the connector of the one app there is. Then a job queued by
+    a running job is committed by itself, also when the change it belongs to is rolled back. So the
+    tasks keep the Django app, whose connection is the one of the change.
+    """
+    worker_app = App(connector=app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    worker_app.tasks = app.tasks
+    worker_app.periodic_registry = app.periodic_registry
+    return worker_app
 
 
 async def _run(worker_app: App) -> None:
