@@ -70,7 +70,6 @@ def main() -> int:
                 # A second Ctrl-C must not break off the clean-up.
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_IGN)
-                say("\nStopping ...")
     except KeyboardInterrupt:
         say("Stopped. `make demo` goes on where this ended, `make clean` forgets it all.")
         return 0
@@ -199,6 +198,7 @@ def started(parts: list[Part], environment: Mapping[str, str]) -> Iterator[Proce
             _await_ready(part, process)
         yield processes
     finally:
+        say("\nStopping ...")
         _end(process for _part, process in processes)
 
 
