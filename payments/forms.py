@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from babel import Locale
 from django import forms
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 
+from orders.countries import name_of
+
 _signer = Signer(salt="checkout.fingerprint")
-_territories = Locale("en").territories
 
 
 def sign_fingerprint(fingerprint: str) -> str:
@@ -18,7 +18,7 @@ def sign_fingerprint(fingerprint: str) -> str:
 
 def country_choices() -> list[tuple[str, str]]:
     """Return the countries that the shop ships to, by name."""
-    named = [(code, _territories.get(code, code)) for code in settings.SHOP_COUNTRIES]
+    named = [(code, name_of(code)) for code in settings.SHOP_COUNTRIES]
     return sorted(named, key=lambda choice: choice[1])
 
 
