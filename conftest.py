@@ -137,6 +137,10 @@ class Sandbox:
         """Switch a fault on, like kind="drop_answer", path="/v1/checkout/sessions"."""
         self.post("faults", **fields)
 
+    def clear_faults(self) -> None:
+        """Switch every fault off."""
+        self._call("DELETE", "/_sandbox/faults")
+
     def events(self) -> list[dict[str, Any]]:
         """Return the latest 100 events as Stripe's API lists them, newest first."""
         listed = self._call(

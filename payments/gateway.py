@@ -114,7 +114,7 @@ class Session(Amount):
 
 def create_session(*, params: SessionCreateParams, idempotency_key: str) -> Session:
     """Open a Checkout Session; repeating the key with the same params returns the same one."""
-    with _failures():
+    with failures():
         return _session(
             _client().v1.checkout.sessions.create(
                 params=params, options={"idempotency_key": idempotency_key}
@@ -124,7 +124,7 @@ def create_session(*, params: SessionCreateParams, idempotency_key: str) -> Sess
 
 def retrieve_session(session_id: str) -> Session:
     """Read a session with its intent, charge and fee; raises Missing."""
-    with _failures():
+    with failures():
         return _session(
             _client().v1.checkout.sessions.retrieve(session_id, params={"expand": [_INTENT]})
         )
@@ -132,7 +132,7 @@ def retrieve_session(session_id: str) -> Session:
 
 def expire_session(session_id: str) -> Session:
     """End a session, so that nothing can be paid by it; raises Refused when it is not open."""
-    with _failures():
+    with failures():
         return _session(_client().v1.checkout.sessions.expire(session_id))
 
 
@@ -145,7 +145,7 @@ def session_of_attempt(key: str, *, created_after: datetime) -> Session | None:
         "created": {"gte": int(created_after.timestamp())},
         "limit": 100,
     }
-    with _failures():
+    with failures():
         for found in _client().v1.checkout.sessions.list(params=params).auto_paging_iter():
             if _metadata(found.metadata).get("attempt") == key:
                 return retrieve_session(found.id)
@@ -154,7 +154,7 @@ def session_of_attempt(key: str, *, created_after: datetime) -> Session | None:
 
 def session_of_intent(intent_id: str) -> Session | None:
     """Read the session that an intent belongs to, or None when it has none."""
-    with _failures():
+    with failures():
         found = _client().v1.checkout.sessions.list(
             params={"payment_intent": intent_id, "expand": [f"data.{_INTENT}"], "limit": 1}
         )
@@ -163,7 +163,7 @@ def session_of_intent(intent_id: str) -> Session | None:
 
 def retrieve_intent(intent_id: str) -> Intent:
     """Read an intent with its latest charge and fee; raises Missing."""
-    with _failures():
+    with failures():
         return _intent(
             _client().v1.payment_intents.retrieve(
                 intent_id, params={"expand": [_INTENT.partition(".")[2]]}
@@ -191,8 +191,11 @@ def _client() -> stripe.StripeClient:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Turn the library's errors into ours, and log what Stripe's support would ask for."""
+def failures() -> Iterator[None]:
+    """Turn the library's errors into ours, and log what Stripe's support would ask for.
+
+    Also for dj-stripe's own calls, which raise the library's errors.
+    """
     try:
         yield
     except stripe.StripeError as error:

@@ -8,9 +8,10 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Status
 
+from payments import gateway
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue_once
-from payments.retries import Patiently
+from payments.retries import PASSING, Patiently
 from payments.services import attempts, holds, inbox
 from shop.clock import now
 
@@ -31,9 +32,10 @@ def process_event(context: JobContext, inbox_id: int) -> None:
 def mirror_event(inbox_id: int) -> None:
     """Let dj-stripe copy an event and its objects; nothing in the shop decides by these copies.
 
-    dj-stripe calls Stripe inside its own transaction, hence the queue of its own.
+    It calls Stripe inside a transaction, hence the queue of its own.
     """
-    Event.process(InboxEvent.objects.get(pk=inbox_id).payload)
+    with gateway.failures():
+        Event.process(InboxEvent.objects.get(pk=inbox_id).payload)
 
 
 @app.task(queue="default", retry=Patiently())
@@ -66,11 +68,13 @@ def end_overdue_holds(timestamp: int) -> None:
         enqueue_once("expire_order", f"expire_order:{order_id}", order_id=order_id)
 
 
-# Not retried: the next minute's round comes by itself.
 @app.task(queue="default")
 def expire_order(order_id: int) -> None:
-    """End one order that was not paid in time."""
-    holds.expire(order_id=order_id, at=now())
+    """End one order that was not paid in time; the next round comes by itself, hence no retry."""
+    try:
+        holds.expire(order_id=order_id, at=now())
+    except PASSING as error:
+        logger.warning("order %s keeps its units until Stripe answers: %r", order_id, error)
 
 
 @app.periodic(cron="* * * * * */15")

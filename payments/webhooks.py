@@ -44,8 +44,7 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         )
         if not delivery.validate(api_key="", secret=endpoint.secret):
             return HttpResponseBadRequest("signature")
-        # PostgreSQL's JSON holds no NUL, which a buyer may have put in a name.
-        payload = _parsed(body.replace("\\u0000", ""))
+        payload = _storable(_parsed(body))
         is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
         if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
@@ -69,3 +68,20 @@ def _parsed(body: str) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _storable(value: Any) -> Any:
+    """Return parsed JSON without what PostgreSQL's cannot hold, and a buyer may put in a name.
+
+    That is NUL, and half of a surrogate pair. The body itself is no place to look for them: there
+    an escaped backslash before `u0000` is a buyer's harmless text.
+    """
+    match value:
+        case str():
+            return value.replace("\0", "").encode(errors="replace").decode()
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case _:
+            return value

@@ -130,11 +130,7 @@ def test_a_worker_waits_out_an_outage_of_stripe_longer_than_one_retry(
 
     with start_worker(process_environment) as worker:
         wait_until(lambda: InboxEvent.objects.filter(state="retrying", attempts__gte=2).exists())
-        sandbox_delete_faults(sandbox)
+        sandbox.clear_faults()
         wait_until(lambda: support.reread(attempt.order).status == Status.PAID)
         worker.terminate()
         assert worker.wait(timeout=30) == 0
-
-
-def sandbox_delete_faults(sandbox: Any) -> None:
-    sandbox._call("DELETE", "/_sandbox/faults")

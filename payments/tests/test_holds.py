@@ -65,6 +65,20 @@ def test_while_stripe_is_away_the_units_stay_held(sandbox: Any) -> None:
     assert support.reread(attempt.order).status == Status.PENDING
 
 
+def test_the_job_leaves_an_order_to_the_next_round_while_stripe_is_away(sandbox: Any) -> None:
+    attempt, _late = overdue_attempt(sandbox)
+    sandbox.post("clock", advance=61 * 60)
+    sandbox.fault(kind="refuse", times=None)
+
+    end_overdue_holds.func(0)
+    support.run_jobs()
+    sandbox.clear_faults()
+    end_overdue_holds.func(60)
+    support.run_jobs()
+
+    assert support.reread(attempt.order).status == Status.CANCELED
+
+
 def test_the_round_queues_each_overdue_order_once(sandbox: Any) -> None:
     attempt, _late = overdue_attempt(sandbox)
     sandbox.post("clock", advance=61 * 60)

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from djstripe.models import BalanceTransaction, Charge, Event, PaymentIntent, Session
 
+from payments import gateway
+from payments.models import InboxEvent
+from payments.tasks import mirror_event
 from payments.tests import support
 from shop.tests.factories import VariantFactory
 
@@ -29,3 +32,18 @@ def test_a_processed_event_and_its_objects_are_mirrored_once(sandbox: Any) -> No
         "charge.updated",
         "checkout.session.completed",
     ]
+
+
+def test_an_outage_of_stripe_is_waited_out_by_the_mirror_too(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    for event in sandbox.events():
+        support.deliver(event)
+    support.run_jobs()
+    done = InboxEvent.objects.get(state="done")
+    sandbox.fault(kind="error_before", times=None)
+
+    with pytest.raises(gateway.Unreachable):
+        mirror_event.func(done.pk)
+
+    assert Session.objects.count() == 0

@@ -181,7 +181,7 @@ def test_the_success_page_asks_again_until_the_database_knows_and_never_asks_str
     jobs = ProcrastinateJob.objects.filter(task_name="payments.tasks.reconcile_attempt")
     assert [job.args for job in jobs] == [{"attempt_id": attempt.pk}]
     assert sandbox.get("faults")["data"] != []
-    sandbox._call("DELETE", "/_sandbox/faults")
+    sandbox.clear_faults()
     support.run_jobs()
     answer = Client().get(path)
     assert (answer.status_code, answer["Location"]) == (303, links.path(order))

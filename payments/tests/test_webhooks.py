@@ -143,12 +143,24 @@ def test_an_event_that_is_not_for_us_is_acknowledged_and_dropped(
     assert nothing_was_stored()
 
 
-def test_an_escaped_nul_in_a_signed_event_is_left_out(endpoint: WebhookEndpoint) -> None:
-    body = json.dumps(EVENT | {"data": {"object": {"id": "cs_1", "name": "A\0da"}}})
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        pytest.param("A\0da", "Ada", id="NUL"),
+        pytest.param("A\\u0000da", "A\\u0000da", id="NUL spelt out by the buyer"),
+        pytest.param("Ada\\\0", "Ada\\", id="NUL after a backslash"),
+        pytest.param("Ad\ud800a", "Ad?a", id="half of a pair"),
+        pytest.param("\U0001f600", "\U0001f600", id="a whole pair"),
+    ],
+)
+def test_what_the_database_cannot_hold_is_left_out_and_the_event_stored(
+    endpoint: WebhookEndpoint, name: str, stored: str
+) -> None:
+    body = json.dumps(EVENT | {"data": {"object": {"id": "cs_1", "name": name}}})
 
     assert post(endpoint, body, **{"Stripe-Signature": signed(body)}).status_code == 200
 
-    assert InboxEvent.objects.get().payload["data"]["object"]["name"] == "Ada"
+    assert InboxEvent.objects.get().payload["data"]["object"]["name"] == stored
 
 
 @override_settings(DEBUG=True)
