@@ -17,12 +17,17 @@ from stripe_sandbox.forms import PaymentForm
 from stripe_sandbox.store import Record
 from stripe_sandbox.twin import Twin, twin_of
 
-_STYLESHEET = Path(__file__).parent / "static" / "checkout.css"
+_STATIC = Path(__file__).parent / "static"
 
 
 @require_GET
 def stylesheet(_request: HttpRequest) -> FileResponse:
-    return FileResponse(_STYLESHEET.open("rb"), content_type="text/css")
+    return FileResponse((_STATIC / "checkout.css").open("rb"), content_type="text/css")
+
+
+@require_GET
+def icon(_request: HttpRequest) -> FileResponse:
+    return FileResponse((_STATIC / "icon.svg").open("rb"), content_type="image/svg+xml")
 
 
 # The secret session id in the address is the permission to pay, and no cookie adds to it, so there

@@ -7,6 +7,7 @@ urlpatterns = [
     re_path(r"^v1/", api),
     path("c/pay/<str:session_id>", pages.pay),
     path("c/checkout.css", pages.stylesheet),
+    path("c/icon.svg", pages.icon),
     path(
         "_sandbox/faults",
         control.control(

@@ -233,7 +233,8 @@ def test_the_page_shows_what_is_bought_and_keeps_its_address_secret(twin: Twin) 
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
     assert "form-action 'self' http://127.0.0.1:9" in page.headers["Content-Security-Policy"]
-    assert requests.get(f"{twin.url}/c/checkout.css", timeout=SECONDS).status_code == 200
+    for name in ("checkout.css", "icon.svg"):
+        assert requests.get(f"{twin.url}/c/{name}", timeout=SECONDS).status_code == 200
 
 
 def test_a_currency_without_decimals_is_shown_and_charged_whole(twin: Twin) -> None:
