@@ -37,7 +37,7 @@ def reserve(*, quantities: Mapping[int, int], reference: str, at: datetime) -> N
 
     Raises InsufficientStock, naming every variant that is short, and then nothing was written.
     """
-    variants = _lock(quantities)
+    variants = lock(quantities)
     shortages = [
         Shortage(pk, wanted, variants[pk].free)
         for pk, wanted in quantities.items()
@@ -52,7 +52,7 @@ def reserve(*, quantities: Mapping[int, int], reference: str, at: datetime) -> N
 @transaction.atomic
 def release(*, quantities: Mapping[int, int], reference: str, at: datetime) -> None:
     """Give held units back; raises InsufficientStock when they were not held."""
-    _lock(quantities)
+    lock(quantities)
     for pk, quantity in quantities.items():
         _change(pk, StockMovement.Kind.RELEASED, 0, -quantity, reference, at)
 
@@ -60,7 +60,7 @@ def release(*, quantities: Mapping[int, int], reference: str, at: datetime) -> N
 @transaction.atomic
 def sell(*, quantities: Mapping[int, int], reference: str, at: datetime) -> None:
     """Take held units out of the house; raises InsufficientStock when they were not held."""
-    _lock(quantities)
+    lock(quantities)
     for pk, quantity in quantities.items():
         _change(pk, StockMovement.Kind.SOLD, -quantity, -quantity, reference, at)
 
@@ -75,7 +75,7 @@ def receive(
     moved_by_id: int | None = None,
 ) -> None:
     """Add delivered units to the house; `quantity` is above zero."""
-    _lock([variant_id])
+    lock([variant_id])
     _change(variant_id, StockMovement.Kind.RECEIVED, quantity, 0, reference, at, moved_by_id)
 
 
@@ -87,12 +87,15 @@ def adjust(
 
     Raises InsufficientStock when fewer than the held units would be left.
     """
-    _lock([variant_id])
+    lock([variant_id])
     _change(variant_id, StockMovement.Kind.ADJUSTED, difference, 0, reason, at, moved_by_id)
 
 
-def _lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
-    """Lock these variants in the order of their keys; raises Variant.DoesNotExist."""
+def lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
+    """Lock these variants in the order of their keys; raises Variant.DoesNotExist.
+
+    Who makes several changes in one transaction locks the variants of all of them first.
+    """
     wanted = set(variant_ids)
     locked = Variant.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
     variants = {variant.pk: variant for variant in locked}

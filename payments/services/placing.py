@@ -17,11 +17,12 @@ from cart.quotes import Quote, quote
 from cart.services import acknowledge_prices
 from orders import carts
 from orders import services as orders
-from orders.models import Order, Reason
+from orders.models import Order, OrderLine, Reason
 from orders.services import Buyer
 from payments.models import PaymentAttempt
 from payments.services import attempts
 from shop import money
+from shop import services as stock
 from shop.faults import fault_point
 
 # An old order's payment is closed once; a second and third round are for a race with another tab.
@@ -104,6 +105,9 @@ def _place_or_name_obstacles(
         return obstacles
     _check_caps(buyer, replaced=pending)
     acknowledge_prices(cart=root)
+    # All at once: giving back and taking one after the other would lock them in no certain order.
+    given_back = OrderLine.objects.filter(order__in=pending).values_list("variant", flat=True)
+    stock.lock({*given_back, *current.quantities})
     for order in pending:
         orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=at)
     return orders.place(cart=root, buyer=buyer, quote=current, at=at)

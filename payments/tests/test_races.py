@@ -5,18 +5,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
+from time import monotonic
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 
+from cart import services as cart_services
 from cart.models import Cart
 from orders.models import Order, Status
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
 from payments.services import attempts, inbox
 from payments.tests import support
+from shop import services as stock
 from shop.models import StockMovement, Variant
 from shop.services import InsufficientStock
 from shop.tests.factories import VariantFactory
@@ -71,6 +74,44 @@ def test_carts_with_the_same_variants_in_opposite_order_do_not_deadlock(sandbox:
 
     assert Counter(type(outcome) for outcome in outcomes) == {PaymentAttempt: 10}
     assert set(Variant.objects.values_list("reserved", flat=True)) == {10}
+
+
+def test_giving_back_and_taking_other_variants_locks_all_of_them_in_order(sandbox: Any) -> None:
+    first, second = VariantFactory(), VariantFactory()
+    cart = support.cart_with(second)
+    support.checkout(cart)
+    cart_services.add(cart=cart, variant=first, quantity=1, at=support.stripe_now())
+    has_first = Event()
+
+    def other_buyer() -> None:
+        with transaction.atomic():
+            stock.lock([first.pk])
+            has_first.set()
+            wait_until_somebody_waits()
+            stock.lock([second.pk])
+
+    def place_anew() -> None:
+        has_first.wait()
+        support.checkout(cart)
+
+    outcomes = all_at_once([other_buyer, place_anew])
+
+    assert outcomes == [None, None]
+    assert set(Variant.objects.values_list("reserved", flat=True)) == {1}
+
+
+def wait_until_somebody_waits() -> None:
+    """Return when another connection waits for a lock of this one."""
+    give_up_at = monotonic() + 10
+    is_waiting = 0
+    while not is_waiting:
+        assert monotonic() < give_up_at
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            (is_waiting,) = cursor.fetchone()
 
 
 def test_a_button_pressed_four_times_at_once_makes_one_order_and_one_session(sandbox: Any) -> None:
