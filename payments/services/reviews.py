@@ -7,6 +7,9 @@ from django.db import transaction
 from orders import services as orders
 from orders.models import Order, Reason, Review, Status
 
+# Accepting moves an order from these; any other keeps its status.
+_WAITING = {Status.PENDING, Status.CANCELED}
+
 
 class CannotAccept(Exception):
     """The review stays open; `str(error)` says why in staff's words."""
@@ -17,17 +20,22 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
     """Let stand what a review asks about; `by` is the id of the user who says so.
 
     When the order's last review is accepted, a pending or canceled order becomes paid; any other
-    keeps its status. Raises CannotAccept when no money was received, and InsufficientStock when
-    a canceled order's units are gone; then nothing was written.
+    keeps its status. Raises CannotAccept when no money was received or some is still on its way,
+    and InsufficientStock when a canceled order's units are gone; then nothing was written.
     """
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
     if review.resolved_at is not None:
         raise CannotAccept("This review is resolved already.")
+    on_its_way = order.reviews.open().filter(reason=Review.Reason.UNPAID)
+    if order.status in _WAITING and on_its_way.exists():
+        # Its answer comes from the bank, not from a person: were it the last one to be resolved,
+        # nobody would move the order.
+        raise CannotAccept("Money is still on its way. Its outcome decides first.")
     orders.resolve_review(
         order=order, review=review, resolution=Review.Resolution.ACCEPTED, at=at, by=by
     )
-    if not order.reviews.open().exists() and order.status in {Status.PENDING, Status.CANCELED}:
+    if not order.reviews.open().exists() and order.status in _WAITING:
         _pay(order, by, at)
     return review
 

@@ -4,6 +4,7 @@ Facts come from objects read again at Stripe, never from an event's payload, so 
 how often or in which order events arrive: a read that would move a row backwards changes nothing.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,8 +18,11 @@ from orders.models import Order, Reason, Review
 from payments.gateway import Charge, Session
 from payments.models import LedgerEntry, PaymentAttempt
 from payments.queue import enqueue
+from shop import money
 from shop.faults import fault_point
 from shop.services import InsufficientStock
+
+logger = logging.getLogger(__name__)
 
 State = PaymentAttempt.State
 ClosedAs = PaymentAttempt.ClosedAs
@@ -240,13 +244,19 @@ def mismatches(
 
 def _book_fee(order: Order, attempt: PaymentAttempt, charge: Charge, at: datetime) -> None:
     if charge.fee:
+        try:
+            amount_minor = -charge.fee.amount_minor
+        except (money.UnsupportedCurrency, money.InexactAmount):
+            # A fee never holds up settling. One that we cannot count stays unknown.
+            logger.exception("fee %s is not booked", charge.fee.balance_transaction_id)
+            return
         LedgerEntry.objects.get_or_create(
             kind=LedgerEntry.Kind.FEE,
             stripe_id=charge.fee.balance_transaction_id,
             defaults={
                 "order": order,
                 "attempt": attempt,
-                "amount_minor": -charge.fee.amount_minor,
+                "amount_minor": amount_minor,
                 "currency": charge.fee.currency,
                 "booked_at": at,
             },

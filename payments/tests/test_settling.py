@@ -1,5 +1,6 @@
 """Money that arrives is always recorded, whatever the order's state; then the order follows."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -57,6 +58,28 @@ def test_the_fee_is_booked_when_stripe_knows_it(sandbox: Any) -> None:
     moved = support.stripe_get(f"charges/{charge.stripe_id}")["balance_transaction"]
     assert fee.stripe_id == moved
     assert fee.amount_minor == -support.stripe_get(f"balance_transactions/{moved}")["fee"] < 0
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(30, "AED"), (30, "ISK")])
+def test_a_fee_that_we_cannot_count_holds_nothing_up(
+    sandbox: Any, amount: int, currency: str
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    read = gateway.retrieve_session(attempt.session_id or "")
+    assert read.intent is not None
+    assert read.intent.charge is not None
+    fee = gateway.Fee(amount=amount, currency=currency, balance_transaction_id="txn_1")
+    charge = replace(read.intent.charge, fee=fee)
+
+    settling.settle(
+        session=replace(read, intent=replace(read.intent, charge=charge)),
+        cause="evt_1",
+        at=support.stripe_now(),
+    )
+
+    assert support.reread(attempt.order).status == Status.PAID
+    assert [entry.kind for entry in LedgerEntry.objects.all()] == ["capture"]
 
 
 def test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again(
@@ -216,6 +239,29 @@ def test_a_review_of_a_canceled_order_is_not_accepted_without_stock(sandbox: Any
     assert Review.objects.get().resolved_at is None
     assert OrderEvent.objects.count() == before
     assert support.reread(attempt.order).status == Status.CANCELED
+
+
+def test_what_is_accepted_while_other_money_is_on_its_way_would_leave_nobody_to_move_the_order(
+    sandbox: Any,
+) -> None:
+    at = support.stripe_now()
+    first = support.checkout(support.cart_with(VariantFactory()), at=at)
+    PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
+    second = open_attempt(order_id=first.order_id, at=at)
+    PaymentAttempt.objects.filter(pk=second.pk).update(amount_minor=second.amount_minor + 1)
+    sandbox.pay(second.url)
+    pay_and_deliver(sandbox, first, method="bank_debit")
+    mismatch = Review.objects.get(reason=Review.Reason.MISMATCH)
+
+    with pytest.raises(reviews.CannotAccept, match="on its way"):
+        reviews.accept(review_id=mismatch.pk, by=7, at=at)
+
+    assert Review.objects.open().count() == 2
+    first.refresh_from_db()
+    sandbox.post(f"bank_debits/{first.intent_id}", outcome="failed")
+    deliver_all(sandbox)
+    reviews.accept(review_id=mismatch.pk, by=7, at=at)
+    assert support.reread(first.order).status == Status.PAID
 
 
 def test_a_bank_debit_on_its_way_lets_the_buyer_shop_on(sandbox: Any) -> None:
