@@ -1,0 +1,119 @@
+"""The demo, a browser, and pages whose every complaint fails the test."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    expect,
+    sync_playwright,
+)
+
+from e2e.demo import Demo
+
+PATIENCE_MS = 15_000
+# Chromium's own talk with the world; and as root its sandbox does not work, which Playwright knows.
+CHROMIUM_FLAGS = ["--disable-gpu", "--disable-quic"]
+# Chromium says so of every such page. The sandbox answers a declined card with it.
+DECLINED = "the server responded with a status of 402"
+
+expect.set_options(timeout=PATIENCE_MS)
+
+OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def first_demo() -> Iterator[Demo]:
+    """One demo for all tests: the first start on an empty database takes most of a minute."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as name:
+        demo = Demo.of_this_checkout(Path(name))
+        demo.start()
+        yield demo
+        if demo.is_running:
+            demo.stop()
+
+
+@pytest.fixture
+def demo(first_demo: Demo) -> Demo:
+    """The demo, running also after a test that has stopped it."""
+    if not first_demo.is_running:
+        first_demo.start()
+    return first_demo
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.exit("The browser tests need Chromium: install the Debian package chromium.", 1)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_context(chromium: Browser, demo: Demo) -> Iterator[OpenContext]:
+    """Open a browser that nobody has used; `options` are Playwright's.
+
+    What any of its pages complains of fails the test: errors in the console, among them all that
+    the browser policy has refused, scripts that fail, and answers 5xx.
+    """
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def hear_console(message: ConsoleMessage) -> None:
+        if message.type == "error" and DECLINED not in message.text:
+            complaints.append(f"{message.page and message.page.url}: {message.text}")
+
+    def hear_response(response: Response) -> None:
+        if response.status >= 500:
+            complaints.append(f"{response.url}: {response.status}")
+
+    def open_one(**options: Any) -> BrowserContext:
+        context = chromium.new_context(base_url=demo.shop_url, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("console", hear_console)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("response", hear_response)
+        contexts.append(context)
+        return context
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_context: OpenContext) -> Page:
+    """A page of a visitor who was never here before."""
+    return open_context().new_page()
+
+
+@pytest.fixture
+def staff(open_context: OpenContext, demo: Demo) -> Page:
+    """A page of the admin, signed in with the login that the demo has printed."""
+    page = open_context().new_page()
+    page.goto("/admin/")
+    page.get_by_label("Email").fill(demo.admin_email)
+    page.get_by_label("Password").fill(demo.admin_password)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{demo.shop_url}/admin/")
+    return page
+
+
+@pytest.fixture
+def email() -> str:
+    """The address of a buyer whom the shop does not know."""
+    return f"reader-{uuid.uuid4().hex[:12]}@example.com"

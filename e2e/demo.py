@@ -1,0 +1,119 @@
+"""The shop as a newcomer runs it: `make demo`'s own program, on a copy of this checkout."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+# What a checkout has and a fresh clone has not; .env would change the settings.
+NOT_CLONED = shutil.ignore_patterns(".*", "__pycache__", "var", "media", "staticfiles")
+LAST_LINE = "Ctrl-C ends all of it.\n"
+LOGIN = re.compile(r"^ *Admin +\S+ +(?P<email>\S+) +(?P<password>\S+)$", re.MULTILINE)
+
+
+@dataclass
+class Demo:
+    """The demo in `directory`, started and stopped at will; its data stay in between."""
+
+    directory: Path
+    port: int
+    admin_email: str = ""
+    admin_password: str = ""
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_this_checkout(cls, directory: Path) -> "Demo":
+        """Copy the checkout below `directory`, so that no other demo and no file is touched."""
+        # As root PostgreSQL runs as another user, who has to enter.
+        directory.chmod(0o711)
+        shutil.copytree(PROJECT, directory / "shop", ignore=NOT_CLONED)
+        (directory / "tmp").mkdir(mode=0o711)
+        return cls(directory, _two_free_ports())
+
+    @property
+    def shop_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{HOST}:{self.port + 1}"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the demo and wait until it has told its login; raises AssertionError otherwise."""
+        # Little of the environment: what the tests' own settings put there is not for the demo.
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "config.demo"],
+            cwd=self.directory / "shop",
+            env=environment | {"PORT": str(self.port), "TMPDIR": str(self.directory / "tmp")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        said = ""
+        while not said.endswith(LAST_LINE):
+            line = self._process.stdout.readline()
+            assert line, f"the demo ended:\n{said}"
+            said += line
+        login = LOGIN.search(said)
+        assert login, said
+        self.admin_email, self.admin_password = login["email"], login["password"]
+
+    def stop(self) -> tuple[int, str]:
+        """Send SIGTERM; returns the exit status, and what was said between that and the end."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        said, _ = self._process.communicate()
+        return self._process.returncode, said
+
+    def processes(self) -> dict[int, str]:
+        """Return every process at work in the directory or named after it, by id, whoever's child.
+
+        PostgreSQL and its guardian are no children of the demo.
+        """
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            # Others' processes, and those that end just now.
+            with suppress(OSError):
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if str(self.directory) in f"{command} {(entry / 'cwd').readlink()}":
+                    found[int(entry.name)] = command.strip()
+        return found
+
+    def busy_ports(self) -> list[int]:
+        """Return which of the demo's two ports somebody listens on."""
+        return [port for port in (self.port, self.port + 1) if not _is_free(port)]
+
+
+def _two_free_ports() -> int:
+    """Return the first of two free ports: the sandbox takes the one after the shop's."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port < 65535 and _is_free(port) and _is_free(port + 1):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: connections that ended just now are no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,115 @@
+"""What a buyer does, step by step, and what staff then look up. Works without JavaScript too."""
+
+import re
+from contextlib import suppress
+
+from playwright.sync_api import Locator, Page, TimeoutError, expect
+
+PAYS = "4242 4242 4242 4242"
+IS_DECLINED = "4000 0000 0000 0002"
+# More than any page has of what the Tab key stops at.
+MOST_STOPS = 100
+
+
+def put_in_cart(page: Page, title: str = "Walden") -> None:
+    """Search for the book, add its first edition and go to the cart."""
+    page.goto("/")
+    page.get_by_role("searchbox").fill(title)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("main").get_by_role("link", name=title).click()
+    add_shown_book(page, title)
+
+
+def add_shown_book(page: Page, title: str) -> None:
+    """Add the book whose page is shown and go to the cart."""
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_role("status")).to_contain_text(f"Added “{title}”")
+    page.get_by_role("banner").get_by_role("link", name="Cart").click()
+    expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
+
+
+def fill_checkout(page: Page, email: str) -> None:
+    """Go from the cart to the checkout page and fill it in."""
+    page.get_by_role("link", name="Checkout").click()
+    page.get_by_label("E-mail address").fill(email)
+    fill_address(page)
+
+
+def fill_address(page: Page) -> None:
+    """Fill in the checkout page, but for the e-mail address."""
+    page.get_by_label("Full name").fill("Ada Reader")
+    page.get_by_label("Street and number").fill("1 Long Lane")
+    page.get_by_label("Postal code").fill("10115")
+    page.get_by_label("City").fill("Berlin")
+    page.get_by_label("Country").select_option(label="Germany")
+
+
+def pay_button(page: Page) -> Locator:
+    """The button of the checkout page and of Stripe's page: "Pay €27.80"."""
+    return page.get_by_role("button", name=re.compile(r"^Pay \S+$"))
+
+
+def go_to_stripe(page: Page) -> None:
+    """Send the filled checkout form, and be on the sandbox's page."""
+    pay_button(page).click()
+    expect(page.get_by_role("heading", name="Payment details")).to_be_visible()
+
+
+def pay_by_card(page: Page, number: str = PAYS) -> None:
+    """Fill in and send the sandbox's page."""
+    page.get_by_label("Card number").fill(number)
+    page.get_by_label("Expiry").fill("12 / 34")
+    page.get_by_label("CVC").fill("123")
+    page.get_by_label("Name on card or account").fill("Ada Reader")
+    pay_button(page).click()
+
+
+def expect_paid(page: Page) -> None:
+    """Wait through the confirming page for the order's page to say that it is paid."""
+    expect(page.get_by_text("Your payment has arrived.")).to_be_visible()
+    expect(page.get_by_role("main").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.get_by_text("Payment received")).to_be_visible()
+
+
+def open_only_order(staff: Page, email: str) -> None:
+    """Open, in the admin, the one order that was placed with the address."""
+    staff.goto(f"/admin/orders/order/?q={email}")
+    orders = staff.locator("#result_list tbody tr")
+    expect(orders).to_have_count(1)
+    orders.get_by_role("link").first.click()
+    expect(staff).to_have_url(re.compile(r"/admin/orders/order/\d+/change/"))
+
+
+def cells(staff: Page, part: str, field: str) -> Locator:
+    """The cells of one column of a part of the order's page, like the kinds of the ledger."""
+    return staff.locator(f"#{part}-group td.field-{field}")
+
+
+def expect_paid_once_by_webhook(staff: Page, email: str) -> None:
+    """Look up the buyer's only order: one attempt, one capture, and the event that paid it."""
+    open_only_order(staff, email)
+    expect(staff.locator(".field-status .readonly").first).to_have_text("paid")
+    expect(cells(staff, "attempts", "page")).to_have_text(["Checkout Session, succeeded"])
+    cause = cells(staff, "events", "brought_about_by").last
+    expect(cells(staff, "events", "reason").last).to_have_text("payment received")
+    expect(cause).to_have_text(re.compile(r"^\s*evt_\w+\s*$"))
+    expect(cells(staff, "ledger", "kind").filter(has_text="capture")).to_have_count(1)
+
+
+def reload_until_shown(page: Page, what: Locator, tries: int = 20) -> None:
+    """Load the page again until `what` is there, a second after each."""
+    for _ in range(tries):
+        with suppress(TimeoutError):
+            what.wait_for(timeout=1_000)
+            return
+        page.reload()
+    expect(what).to_be_visible()
+
+
+def tab_to(page: Page, what: Locator, key: str = "Tab") -> None:
+    """Press the key until `what` has the focus."""
+    for _ in range(MOST_STOPS):
+        page.keyboard.press(key)
+        if what.evaluate("element => element === document.activeElement"):
+            return
+    expect(what).to_be_focused()
