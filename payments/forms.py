@@ -38,6 +38,7 @@ class CheckoutForm(forms.Form):
 
     email = forms.EmailField(
         label="E-mail address",
+        max_length=254,
         help_text="For the confirmation, and to find your order again.",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )

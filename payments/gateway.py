@@ -55,6 +55,10 @@ class Refused(GatewayError):
     """Stripe found the request wrong; a session that is no longer open, or a bug of ours."""
 
 
+class BadEmail(Refused):
+    """The buyer's e-mail address is none in Stripe's eyes, though it was one in ours."""
+
+
 class Missing(Refused):
     """Stripe knows no such object."""
 
@@ -200,9 +204,8 @@ def failures() -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         ours = _translated(error)
-        level = (
-            logging.WARNING if isinstance(ours, Unreachable | Busy | KeyInUse) else logging.ERROR
-        )
+        is_nobodys_bug = isinstance(ours, Unreachable | Busy | KeyInUse | BadEmail)
+        level = logging.WARNING if is_nobodys_bug else logging.ERROR
         logger.log(
             level,
             "Stripe: %s (status %s, code %s, request %s)",
@@ -223,6 +226,8 @@ def _translated(error: stripe.StripeError) -> GatewayError:
             return NotAvailable(name)
         case stripe.InvalidRequestError(http_status=404):
             return Missing(name)
+        case stripe.InvalidRequestError(code="email_invalid"):
+            return BadEmail(name)
         case stripe.InvalidRequestError() | stripe.IdempotencyError():
             return Refused(name)
         case stripe.APIError(http_status=409):

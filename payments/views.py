@@ -18,6 +18,7 @@ from cart.quotes import Quote, quote
 from orders import links
 from orders.models import Order
 from orders.services import Buyer
+from payments import gateway
 from payments.failures import stripe_failures
 from payments.forms import CheckoutForm, sign_fingerprint
 from payments.services import attempts, placing
@@ -78,6 +79,9 @@ def _start_checkout(request: HttpRequest, cart: Cart) -> HttpResponse:
         return _checkout_page(request, form, current, status=409)
     except placing.CannotPlace as error:
         form.add_error(None, str(error))
+        return _checkout_page(request, form, quote(cart), status=422)
+    except gateway.BadEmail:
+        form.add_error("email", "The payment service does not take this address. Is it complete?")
         return _checkout_page(request, form, quote(cart), status=422)
     except (placing.AlreadyPaid, NotPayable) as error:
         messages.info(request, "Your order is already on its way through; here is where it stands.")

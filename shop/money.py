@@ -35,6 +35,11 @@ class Currency:
     stripe_exponent: int
     minimum_minor: int
 
+    @property
+    def maximum_minor(self) -> int:
+        """The most that Stripe charges at once: eight digits of the unit that it counts in."""
+        return 99_999_999 // _scale(self)
+
 
 _CURRENCIES = {
     currency.code: currency

@@ -27,6 +27,8 @@ from shop.faults import fault_point
 
 # An old order's payment is closed once; a second and third round are for a race with another tab.
 _ROUNDS = 3
+# Source: https://docs.stripe.com/api/checkout/sessions/create, line_items.
+_MOST_LINES = 100
 
 
 class CannotPlace(Exception):
@@ -124,12 +126,19 @@ def _check(current: Quote, fingerprint: str) -> None:
         raise CartChanged(current)
     if current.fingerprint != fingerprint:
         raise CartChanged(current)
-    minimum_minor = money.currency(current.currency).minimum_minor
+    if len(current.lines) > _MOST_LINES:
+        raise CannotPlace(
+            f"An order holds at most {_MOST_LINES} different editions. Please order in two parts."
+        )
+    currency = money.currency(current.currency)
     if current.total_minor == 0:
         raise CannotPlace("There is nothing to pay for this cart, and we cannot take free orders.")
-    if current.total_minor < minimum_minor:
-        least = money.format_minor(minimum_minor, current.currency)
+    if current.total_minor < currency.minimum_minor:
+        least = money.format_minor(currency.minimum_minor, currency.code)
         raise CannotPlace(f"The least that can be paid by card is {least}.")
+    if current.total_minor > currency.maximum_minor:
+        most = money.format_minor(currency.maximum_minor, currency.code)
+        raise CannotPlace(f"The most that can be paid at once is {most}.")
 
 
 def _is_same(order: Order, buyer: Buyer, current: Quote, at: datetime) -> bool:

@@ -65,6 +65,27 @@ def test_the_checkout_sends_the_buyer_to_stripes_page_with_303(sandbox: Any) -> 
     assert order.client_ip == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    "email",
+    [
+        pytest.param("reader@localhost", id="one that Stripe refuses"),
+        pytest.param("reader@" + ".".join(["x" * 60] * 5), id="one longer than the column"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays(
+    sandbox: Any, email: str
+) -> None:
+    client = visitor(support.cart_with(VariantFactory()))
+
+    refused = pay_by_form(client, email=email)
+    accepted = pay_by_form(client)
+
+    assert refused.status_code == 422
+    assert re.findall(r'id="id_(\w+)_error"', refused.content.decode()) == ["email"]
+    assert accepted.status_code == 303
+    assert Order.objects.pending().get().email == "reader@example.com"
+
+
 def test_a_missing_field_is_said_beside_it_and_nothing_is_placed(sandbox: Any) -> None:
     client = visitor(support.cart_with(VariantFactory()))
 

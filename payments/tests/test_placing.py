@@ -132,6 +132,27 @@ def test_a_total_at_the_minimum_of_stripe_can_be_paid(sandbox: Any) -> None:
     assert support.reread(attempt.order).status == Status.PAID
 
 
+def test_a_total_above_the_maximum_of_stripe_is_refused(sandbox: Any) -> None:
+    most = VariantFactory(price_minor=999_999_99)
+    more = VariantFactory(price_minor=1_000_000_00)
+
+    assert support.checkout(support.cart_with(most)).state == PaymentAttempt.State.OPEN
+    with pytest.raises(placing.CannotPlace, match="The most that can be paid at once is €999,999"):
+        support.checkout(support.cart_with(more))
+
+    assert Order.objects.count() == 1
+
+
+def test_more_lines_than_stripe_takes_are_refused(sandbox: Any) -> None:
+    variants = [VariantFactory() for _ in range(101)]
+
+    assert support.checkout(support.cart_with(*variants[1:])).state == PaymentAttempt.State.OPEN
+    with pytest.raises(placing.CannotPlace, match="100 different editions"):
+        support.checkout(support.cart_with(*variants))
+
+    assert Order.objects.count() == 1
+
+
 @override_settings(SHOP_CURRENCY="JPY", SHIPPING_FLAT_MINOR=300, SHIPPING_FREE_FROM_MINOR=9_000)
 def test_a_currency_without_decimals_is_paid_to_the_unit(sandbox: Any) -> None:
     cart = support.cart_with(VariantFactory(price_minor=1_234), quantity=2)

@@ -60,3 +60,12 @@ def test_formatting_loses_no_digit(amount_minor: int, code: str) -> None:
 
     digits = "".join(character for character in words if character.isdigit())
     assert int(digits) == abs(amount_minor)
+
+
+@pytest.mark.parametrize(("code", "maximum_minor"), [("EUR", 99_999_999), ("ISK", 999_999)])
+def test_the_most_that_can_be_charged_is_eight_digits_at_stripe(
+    code: str, maximum_minor: int
+) -> None:
+    assert money.currency(code).maximum_minor == maximum_minor
+    assert len(str(money.to_stripe(maximum_minor, code))) == 8
+    assert len(str(money.to_stripe(maximum_minor + 1, code))) == 9
