@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from payments import gateway
+from payments.services.settling import StaleRead
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -24,7 +25,7 @@ def stripe_failures(view: View[P]) -> View[P]:
             return view(request, *args, **kwargs)
         except gateway.Busy:
             return _page(request, "busy", 429)
-        except (gateway.Unreachable, gateway.KeyInUse):
+        except (gateway.Unreachable, gateway.KeyInUse, StaleRead):
             return _page(request, "unreachable", 503)
         except gateway.NotAvailable:
             return _page(request, "not_available", 503)

@@ -54,9 +54,15 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if not current.lines:
         messages.info(request, "Your cart is empty.")
         return redirect("cart:detail")
-    email = request.user.email if request.user.is_authenticated else ""
-    form = CheckoutForm(initial={"email": email})
-    return _checkout_page(request, form, current)
+    return _checkout_page(request, CheckoutForm(initial=_known_of(request, cart)), current)
+
+
+def _known_of(request: HttpRequest, cart: Cart) -> dict[str, str]:
+    """Return what need not be typed again: what the cart's unpaid order says, or the account."""
+    unpaid = cart.orders.pending().first()
+    if unpaid:
+        return {"email": unpaid.email, **unpaid.shipping_address}
+    return {"email": request.user.email} if request.user.is_authenticated else {}
 
 
 def _start_checkout(request: HttpRequest, cart: Cart) -> HttpResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404
 from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
@@ -48,7 +49,11 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
         if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
-        inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
+        try:
+            inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
+        except DataError:
+            # An id longer than its column, say, or JSON that is JSON to Python alone.
+            return HttpResponseBadRequest("malformed")
         return HttpResponse("stored")
 
 

@@ -86,6 +86,17 @@ def test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays(
     assert Order.objects.pending().get().email == "reader@example.com"
 
 
+def test_what_was_typed_once_need_not_be_typed_again(sandbox: Any) -> None:
+    client = visitor(support.cart_with(VariantFactory()))
+    pay_by_form(client)
+
+    page = client.get("/checkout/").content.decode()
+
+    for value in ("reader@example.com", "Ada Reader", "1 Long Lane", "10115", "Berlin"):
+        assert f'value="{value}"' in page
+    assert '<option value="DE" selected>' in page
+
+
 def test_a_missing_field_is_said_beside_it_and_nothing_is_placed(sandbox: Any) -> None:
     client = visitor(support.cart_with(VariantFactory()))
 
@@ -324,7 +335,7 @@ def test_checkout_and_order_pages_keep_their_query_budget(
 ) -> None:
     cart = support.cart_with(*(VariantFactory() for _ in range(lines)))
     client = visitor(cart)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get("/checkout/")
     order = support.checkout(cart).order
 

@@ -113,6 +113,8 @@ def test_a_forged_or_stale_delivery_is_refused(endpoint: WebhookEndpoint, header
         pytest.param(b"3", id="a scalar"),
         pytest.param(b'["evt_1"]', id="a list"),
         pytest.param(b'{"object": "event"}', id="no id"),
+        pytest.param(json.dumps(EVENT | {"id": "x" * 256}).encode(), id="a long id"),
+        pytest.param(json.dumps(EVENT | {"created": float("nan")}).encode(), id="not a number"),
         pytest.param(b"\xff\xfe", id="no UTF-8"),
         pytest.param(json.dumps(EVENT).encode() + b"\0", id="a NUL byte"),
         pytest.param(b"[" * 200_000, id="nested too deeply"),
