@@ -69,8 +69,10 @@ def limited(name: str) -> Callable[[View[P]], View[P]]:
 
 def client_ip(request: HttpRequest) -> str | None:
     """Return the client's address as text, or None when it names none."""
+    # PostgreSQL knows no zone: fe80::1%eth0 is fe80::1.
+    ident = str(BaseThrottle().get_ident(cast(Any, request))).partition("%")[0]
     try:
-        return str(ipaddress.ip_address(BaseThrottle().get_ident(cast(Any, request))))
+        return str(ipaddress.ip_address(ident))
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from shop.limits import limited
+from shop.limits import client_ip, limited
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +87,19 @@ def test_address_is_what_our_own_proxy_saw(
 
     assert answers == [200, 200, 429]
     assert post(HTTP_X_FORWARDED_FOR="10.0.0.1, 192.0.2.2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "known_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unix:", None),
+        ("", None),
+    ],
+)
+def test_a_clients_address_is_one_that_the_database_can_hold(
+    address: str, known_as: str | None
+) -> None:
+    assert client_ip(RequestFactory().get("/", REMOTE_ADDR=address)) == known_as
