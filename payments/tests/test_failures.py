@@ -1,4 +1,4 @@
-"""The design's table of failures, for pages: each failure of Stripe has its own words and status."""
+"""The table of failures, for pages: each failure of Stripe has its own words and status."""
 
 import pytest
 from django.http import HttpRequest, HttpResponse
