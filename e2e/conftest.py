@@ -21,9 +21,9 @@ from playwright.sync_api import (
 from e2e.demo import Demo
 
 PATIENCE_MS = 15_000
-# Chromium's own talk with the world; and as root its sandbox does not work, which Playwright knows.
+# Beside Playwright's own: without a sandbox, which root cannot have, and without talk of its own.
 CHROMIUM_FLAGS = ["--disable-gpu", "--disable-quic"]
-# Chromium says so of every such page. The sandbox answers a declined card with it.
+# Chromium says so of each such page, and the sandbox's answer to a declined card is one.
 DECLINED = "the server responded with a status of 402"
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -36,10 +36,12 @@ def first_demo() -> Iterator[Demo]:
     """One demo for all tests: the first start on an empty database takes most of a minute."""
     with tempfile.TemporaryDirectory(prefix="demo-") as name:
         demo = Demo.of_this_checkout(Path(name))
-        demo.start()
-        yield demo
-        if demo.is_running:
-            demo.stop()
+        try:
+            demo.start()
+            yield demo
+        finally:
+            if demo.is_running:
+                demo.stop()
 
 
 @pytest.fixture

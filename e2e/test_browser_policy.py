@@ -1,5 +1,6 @@
 from playwright.sync_api import Page
 
+from e2e import steps
 from e2e.demo import Demo
 
 CATALOG = ["/", "/category/fiction/", "/product/walden/", "/search/?q=thoreau"]
@@ -8,7 +9,9 @@ CATALOG = ["/", "/category/fiction/", "/product/walden/", "/search/?q=thoreau"]
 def test_shop_pages_allow_nothing_inline_and_forms_lead_to_stripe_alone(
     page: Page, demo: Demo
 ) -> None:
-    for path in [*CATALOG, "/cart/", "/accounts/login/", "/orders/find/"]:
+    steps.put_in_cart(page)
+
+    for path in [*CATALOG, "/cart/", "/checkout/", "/accounts/login/", "/orders/find/"]:
         response = page.goto(path)
 
         assert response is not None
