@@ -15,10 +15,9 @@ from orders.models import Order, OrderLine, Status
 
 def held_quantities(cart: Cart) -> dict[int, int]:
     """Return the units, by variant id, that the cart's own pending orders hold."""
+    own = Order.objects.pending().in_cart().filter(_of_family(cart, "cart"))
     held = (
-        OrderLine.objects.filter(_of_family(cart, "order__cart"), order__status=Status.PENDING)
-        .values("variant_id")
-        .annotate(units=Sum("quantity"))
+        OrderLine.objects.filter(order__in=own).values("variant_id").annotate(units=Sum("quantity"))
     )
     return {row["variant_id"]: row["units"] for row in held}
 
@@ -49,8 +48,9 @@ def lock_orders(cart: Cart) -> list[Order]:
     So a payment that arrives late for one of them takes its turn. The carts are locked already.
     """
     return list(
-        Order.objects.select_for_update(no_key=True)
-        .filter(_of_family(cart, "cart"), cart_emptied_at__isnull=True)
+        Order.objects.in_cart()
+        .select_for_update(no_key=True)
+        .filter(_of_family(cart, "cart"))
         .order_by("pk")
     )
 
@@ -59,8 +59,8 @@ def lock_orders(cart: Cart) -> list[Order]:
 def empty_due(*, cart: Cart, at: datetime) -> list[Order]:
     """Take out of the cart what paid orders bought, once each; return the orders locked for it.
 
-    An order that still waits for its money lets go of the cart, so that the buyer can shop on.
-    Safe to repeat. Raises MergedMeanwhile.
+    From then on an order that still waits for its money is no longer the cart's own, so that the
+    buyer can shop on. Safe to repeat. Raises MergedMeanwhile.
     """
     root = lock_family(cart)
     orders = lock_orders(root)
@@ -75,9 +75,7 @@ def empty_due(*, cart: Cart, at: datetime) -> list[Order]:
             else:
                 line.delete()
         order.cart_emptied_at = at
-        if order.is_pending:
-            order.cart = None
-        order.save(update_fields=["cart_emptied_at", "cart"])
+        order.save(update_fields=["cart_emptied_at"])
     return orders
 
 

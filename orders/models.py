@@ -48,6 +48,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Keep orders that hold stock and wait for money."""
         return self.filter(status=Status.PENDING)
 
+    def in_cart(self) -> Self:
+        """Keep orders whose goods were not yet taken out of the cart they came from."""
+        return self.filter(cart_emptied_at__isnull=True)
+
     def with_lines(self) -> Self:
         """Fetch what a page shows of each order's lines, in two queries more."""
         return self.prefetch_related("lines__variant__product")
@@ -113,7 +117,9 @@ class Order(models.Model):
                 name="order_cart_emptied_only_when_due",
             ),
             models.UniqueConstraint(
-                fields=["cart"], condition=Q(status="pending"), name="order_one_pending_per_cart"
+                fields=["cart"],
+                condition=Q(status="pending", cart_emptied_at__isnull=True),
+                name="order_one_pending_per_cart",
             ),
         ]
         indexes = [

@@ -59,7 +59,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
 
 def _known_of(request: HttpRequest, cart: Cart) -> dict[str, str]:
     """Return what need not be typed again: what the cart's unpaid order says, or the account."""
-    unpaid = cart.orders.pending().first()
+    unpaid = cart.orders.pending().in_cart().first()
     if unpaid:
         return {"email": unpaid.email, **unpaid.shipping_address}
     return {"email": request.user.email} if request.user.is_authenticated else {}

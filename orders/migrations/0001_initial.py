@@ -386,7 +386,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="order",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "pending")),
+                condition=models.Q(("cart_emptied_at__isnull", True), ("status", "pending")),
                 fields=("cart",),
                 name="order_one_pending_per_cart",
             ),

@@ -54,14 +54,19 @@ def test_an_order_that_is_not_due_takes_nothing_out() -> None:
     assert Order.objects.get().cart_emptied_at is None
 
 
-def test_a_pending_order_whose_money_is_on_its_way_lets_go_of_its_cart() -> None:
-    order = PendingOrderFactory()
+def test_a_pending_order_whose_money_is_on_its_way_leaves_the_cart_to_another() -> None:
+    variant = VariantFactory()
+    order = PendingOrderFactory(quantities={variant: 1})
     services.let_cart_go(order=order, at=NOON)
     assert order.cart is not None
 
     carts.empty_due(cart=order.cart, at=NOON)
 
-    assert Order.objects.get().cart is None
+    assert carts.held_quantities(order.cart) == {}
+    another = PendingOrderFactory(quantities={variant: 2}, cart=order.cart)
+    assert carts.held_quantities(order.cart) == {variant.pk: 2}
+    assert carts.is_followed(order)
+    assert not carts.is_followed(another)
 
 
 def test_what_a_guest_bought_leaves_the_cart_that_his_was_merged_into() -> None:
