@@ -52,10 +52,6 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Keep orders whose goods were not yet taken out of the cart they came from."""
         return self.filter(cart_emptied_at__isnull=True)
 
-    def with_lines(self) -> Self:
-        """Fetch what a page shows of each order's lines, in two queries more."""
-        return self.prefetch_related("lines__variant__product")
-
 
 class Order(models.Model):
     """What somebody agreed to buy; amounts in minor units of `currency`, frozen when placed."""

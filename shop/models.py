@@ -161,10 +161,6 @@ class VariantQuerySet(models.QuerySet["Variant"]):
             is_active=True, product__is_published=True, currency=settings.SHOP_CURRENCY
         )
 
-    def with_free_stock(self) -> Self:
-        """Annotate `free_stock`: units on hand that no pending order holds."""
-        return self.annotate(free_stock=F("on_hand") - F("reserved"))
-
 
 class Variant(models.Model):
     """Something with a SKU, a price in minor units of `currency`, and stock in units.
