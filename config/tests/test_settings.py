@@ -46,7 +46,7 @@ def test_a_missing_secret_stops_the_start_and_is_named(name: str) -> None:
     [
         ({"SITE_URL": "shop.example"}, "SITE_URL must be like"),
         ({"SITE_URL": "https://shop.example/path"}, "SITE_URL must be like"),
-        ({"SHOP_CURRENCY": "XXX"}, "'XXX' is not a supported currency"),
+        ({"SHOP_CURRENCY": "ZZZ"}, "'ZZZ' is not a supported currency"),
         (
             {
                 "STRIPE_SECRET_KEY": "sk_live_" + "a" * 24,
