@@ -41,11 +41,7 @@ def mirror_event(inbox_id: int) -> None:
 @app.task(queue="default", retry=Patiently())
 def close_attempts(order_id: int) -> None:
     """Close at Stripe what is open of an order that has its money, or waits for a person."""
-    for attempt in PaymentAttempt.objects.live().filter(order_id=order_id):
-        if attempt.state != PaymentAttempt.State.PROCESSING:
-            attempts.close_at_stripe(
-                attempt=attempt, closed_as=PaymentAttempt.ClosedAs.SUPERSEDED, at=now()
-            )
+    attempts.close_all(order_id=order_id, closed_as=PaymentAttempt.ClosedAs.SUPERSEDED, at=now())
 
 
 @app.task(queue="default", retry=Patiently())

@@ -91,6 +91,16 @@ def queue_reconciliation(*, attempt: PaymentAttempt, at: datetime) -> None:
             enqueue("reconcile_attempt", attempt_id=attempt.pk)
 
 
+def close_all(*, order_id: int, closed_as: ClosedAs, at: datetime) -> None:
+    """Close at Stripe whatever can still be paid for an order; money on its way goes its way.
+
+    Raises the gateway's errors.
+    """
+    open_to_pay = PaymentAttempt.objects.live().exclude(state=State.PROCESSING)
+    for attempt in open_to_pay.filter(order_id=order_id):
+        close_at_stripe(attempt=attempt, closed_as=closed_as, at=at)
+
+
 def close_at_stripe(*, attempt: PaymentAttempt, closed_as: ClosedAs, at: datetime) -> None:
     """Make sure that nothing can be paid by this attempt any more.
 

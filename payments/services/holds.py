@@ -30,11 +30,7 @@ def expire(*, order_id: int, at: datetime) -> bool:
     Returns whether it was canceled: a payment that was faster wins. Safe to repeat. Raises the
     gateway's errors, and then the order stays.
     """
-    for attempt in PaymentAttempt.objects.live().filter(order_id=order_id):
-        if attempt.state != PaymentAttempt.State.PROCESSING:
-            attempts.close_at_stripe(
-                attempt=attempt, closed_as=PaymentAttempt.ClosedAs.EXPIRED, at=at
-            )
+    attempts.close_all(order_id=order_id, closed_as=PaymentAttempt.ClosedAs.EXPIRED, at=at)
     return _cancel_if_overdue(order_id, at)
 
 
