@@ -123,7 +123,7 @@ def _shortage_in_words(current: Quote) -> str:
         return "Something in your cart has just been sold. Please look at the figures again."
     return " ".join(
         f"Of “{line.variant.product.title}” ({line.variant.title}) "
-        + (f"only {line.free_for_cart} are left." if line.free_for_cart else "none is left.")
+        + (f"we have only {line.free_for_cart}." if line.free_for_cart else "none is left.")
         for line in short
     )
 
@@ -151,10 +151,10 @@ def success(request: HttpRequest, number: str, signature: str) -> HttpResponse:
     """
     order = signed_order(number, signature)
     attempt = order.attempts.last()
-    is_waiting = order.is_pending and attempt is not None and attempt.state in {"created", "open"}
-    if not is_waiting or attempt is None or order.reviews.open().exists():
+    is_over = not order.is_pending or order.reviews.open().exists()
+    if is_over or attempt is None or attempt.state not in {"created", "open"}:
         return SeeOther(links.path(order))
-    asked = min(_whole_number(request.GET.get("asked", "")), 1_000)
+    asked = _whole_number(request.GET.get("asked", ""))
     if asked:
         # The webhook is on its way most often, and has the first seconds to itself.
         attempts.queue_reconciliation(attempt=attempt, at=now())

@@ -140,7 +140,7 @@ def test_a_shortage_names_the_book_and_how_many_are_left(sandbox: Any) -> None:
     answer = pay_by_form(client)
 
     assert answer.status_code == 409
-    assert "Of “Emma” (Paperback) only 2 are left." in answer.content.decode()
+    assert "Of “Emma” (Paperback) we have only 2." in answer.content.decode()
     assert Order.objects.count() == 0
 
 
