@@ -27,7 +27,12 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
     """
 
     def post(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        # What is malformed is refused before the database is asked anything.
         signature = request.headers.get("Stripe-Signature")
+        body = _body(request)
+        parsed = None if body is None else _parsed(body)
+        if not signature or not isinstance(parsed, dict):
+            return HttpResponseBadRequest("malformed")
         # An endpoint whose checks an admin switched off is no endpoint.
         endpoint = get_object_or_404(
             WebhookEndpoint.objects.exclude(secret=""),
@@ -35,9 +40,6 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
             status=WebhookEndpointStatus.enabled,
             djstripe_validation_method=WebhookEndpointValidation.verify_signature,
         )
-        body = _body(request)
-        if not signature or body is None or not isinstance(_parsed(body), dict):
-            return HttpResponseBadRequest("malformed")
         # Only the signature's header is handed on: with DEBUG on, dj-stripe would let another one
         # name the secret.
         delivery = WebhookEventTrigger(
@@ -45,7 +47,7 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         )
         if not delivery.validate(api_key="", secret=endpoint.secret):
             return HttpResponseBadRequest("signature")
-        payload = _storable(_parsed(body))
+        payload = _storable(parsed)
         is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
         if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")

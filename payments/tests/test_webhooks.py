@@ -198,6 +198,14 @@ def test_an_endpoint_whose_checks_are_off_is_none(
     assert nothing_was_stored()
 
 
+@pytest.mark.parametrize("headers", [{}, {"Stripe-Signature": "t=1,v1=00"}])
+def test_what_is_malformed_costs_no_query(
+    endpoint: WebhookEndpoint, headers: dict[str, str], django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        assert post(endpoint, "[]", **headers).status_code == 400
+
+
 def test_an_unknown_endpoint_is_not_found(endpoint: WebhookEndpoint) -> None:
     endpoint.djstripe_uuid = uuid.uuid4()
     body = json.dumps(EVENT)
