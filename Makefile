@@ -42,6 +42,7 @@ lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and depl
 format: $(DEVELOPING)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(BIN)/python -m config.variables
 
 # Resolved by the oldest Python that is supported, so that nothing it needs is left out.
 lock: $(DEVELOPING)  ## write the lock files anew after a change of a .in file
