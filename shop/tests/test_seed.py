@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Sum
+from django.utils.text import slugify
 
 from shop import services
 from shop.clock import now
+from shop.invented_books import LARGEST, invented_book
 from shop.management.commands import seed as command
 from shop.models import Category, Product, ProductImage, StockMovement, Variant
 
@@ -19,9 +21,9 @@ def media(settings: LazySettings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
 
 
-def seed() -> str:
+def seed(**options: int) -> str:
     printed = io.StringIO()
-    call_command("seed", stdout=printed)
+    call_command("seed", stdout=printed, **options)
     return printed.getvalue()
 
 
@@ -83,3 +85,52 @@ def test_prices_fit_the_currency(settings: LazySettings, currency: str, price_mi
 
     variant = Variant.objects.get(sku="BK-001-P")
     assert (variant.currency, variant.price_minor) == (currency, price_minor)
+
+
+@pytest.mark.usefixtures("two_books")
+def test_goes_on_with_invented_books_up_to_the_number_asked_for() -> None:
+    seed(products=6)
+    before = everything()
+    printed = seed(products=20)
+
+    assert Product.objects.on_sale().count() == 20
+    assert printed.endswith("14 books added, 6 were there already.\n")
+    after = everything()
+    assert all(row in after[table] for table, rows in before.items() for row in rows)
+    moved = StockMovement.objects.aggregate(units=Sum("on_hand_delta"))
+    assert moved == Variant.objects.aggregate(units=Sum("on_hand"))
+    invented = Product.objects.get(variants__sku="IN-00003-P")
+    assert (invented.title, invented.category.name) == ("Grimaldi's River", "Novels")
+    assert list(invented.variants.values_list("title", "price_minor", "on_hand")) == [
+        ("Paperback", 7_90, 4)
+    ]
+
+
+@pytest.mark.usefixtures("two_books")
+def test_invented_books_of_a_series_share_a_cover(tmp_path: Path) -> None:
+    seed(products=27)
+
+    shared = ProductImage.objects.filter(product__variants__sku__startswith="IN-").distinct()
+    names = sorted(set(shared.values_list("image", flat=True)))
+    assert (len(shared), len(names)) == (25, 12)
+    assert all((tmp_path / name).is_file() for name in names)
+
+
+def test_more_books_than_can_be_invented_are_refused() -> None:
+    with pytest.raises(CommandError, match="--products can be 10072 at most"):
+        seed(products=10_073)
+
+    assert not Product.objects.exists()
+
+
+def test_invented_books_are_always_the_same_and_no_title_comes_twice() -> None:
+    books = [invented_book(number, [["Novels"]]) for number in range(1, LARGEST + 1)]
+
+    assert len({slugify(book["title"]) for book in books}) == LARGEST
+    assert books[:4] == [invented_book(number, [["Novels"]]) for number in range(1, 5)]
+    assert [book["title"] for book in books[:4]] == [
+        "The Bitter Archive",
+        "The Clock of Ashcombe",
+        "Grimaldi's River",
+        "Letters to a Golden Cartographer",
+    ]
