@@ -24,9 +24,9 @@ _NOUNS = _words(
     "Archive Atlas Beekeeper Bell Bridge Bookbinder Cartographer Cathedral Clock Compass "
     "Daughter Diary Door Falcon Ferry Fiddler Fisherman Fortune Garden Gardener Ghost "
     "Harbor Heiress Horizon House Journey Key Lantern Letter Library Lighthouse Map Meadow Mill "
-    "Mirror Monsoon Mountain Museum Night Orchard Painter Physician Pilgrim Promise Queen Railway River "
-    "Road Scholar Sea Shore Sparrow Station Stranger Tailor Theater Tower Traveler Valley Voyage "
-    "Watchmaker Widow Window"
+    "Mirror Monsoon Mountain Museum Night Orchard Painter Physician Pilgrim Promise Queen Railway "
+    "River Road Scholar Sea Shore Sparrow Station Stranger Tailor Theater Tower Traveler Valley "
+    "Voyage Watchmaker Widow Window"
 )
 _PLACES = _words(
     "Aldermoor Ashcombe Avonlea Belmarsh Brackenfell Calder Carrow Corvane Dunmere Eastwick "
