@@ -26,7 +26,7 @@ def main() -> None:
         file=tell,
         flush=True,
     )
-    call_command("migrate", interactive=False, stdout=_Dots())
+    call_command("migrate", interactive=False, stdout=Dots())
     call_command("createcachetable", verbosity=0)
     print("\nFilling the shelves ...", file=tell, flush=True)
     call_command("seed", stdout=tell)
@@ -37,7 +37,7 @@ def main() -> None:
     call_command("provision_webhook", stdout=sys.stdout)
 
 
-class _Dots(io.StringIO):
+class Dots(io.StringIO):
     """Output of `migrate`, shown as one dot per migration."""
 
     def write(self, text: str) -> int:
