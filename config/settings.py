@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from config import embedded_postgres
+from config import embedded_postgres, logs
 from shop import money
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +50,8 @@ SHOP_COUNTRIES: list[str] = env.list(
 )
 SHIPPING_FLAT_MINOR: int = env.int("SHIPPING_FLAT_MINOR", default=490)
 SHIPPING_FREE_FROM_MINOR: int = env.int("SHIPPING_FREE_FROM_MINOR", default=50_00)
+# What the pages promise on returns; 0 promises nothing.
+RETURN_DAYS: int = env.int("RETURN_DAYS", default=14)
 CART_LINE_LIMIT: int = env.int("CART_LINE_LIMIT", default=20)
 
 # Deadlines of an order, and of an attempt to pay for it
@@ -130,6 +132,7 @@ INSTALLED_APPS = [
     "payments",
 ]
 MIDDLEWARE = [
+    "config.logs.requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -301,11 +304,8 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"procrastinate": {"level": "WARNING"}, "stripe": {"level": "WARNING"}},
-}
+# What the log says
+
+_style: str = env.str("LOG_FORMAT", default="") or ("console" if DEBUG else "json")
+LOGGING = logs.settings(style=_style, level=env.str("LOG_LEVEL", default="INFO"))
+PROCRASTINATE_ON_APP_READY = "payments.tracing.carry_request_id"

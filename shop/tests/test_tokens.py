@@ -8,8 +8,9 @@ from django.conf import settings
 
 TOKENS = (settings.BASE_DIR / "static" / "css" / "tokens.css").read_text(encoding="utf-8")
 DAY, NIGHT = TOKENS.split("@media (prefers-color-scheme: dark)")
-COLOR = re.compile(r"--color-([a-z-]+): #([0-9a-f]{6});")
+COLOR = re.compile(r"--color-([a-z0-9-]+): #([0-9a-f]{6});")
 GROUNDS = ("page", "surface", "sunken")
+SPINES = [f"spine-{number}" for number in range(1, 7)]
 STATES = ("success", "warning", "danger", "info")
 TEXTS = [
     *product(("text", "muted", "link", "accent", "accent-deep", *STATES), GROUNDS),
@@ -18,6 +19,7 @@ TEXTS = [
     *(("text", f"{state}-soft") for state in STATES),
     *product(("on-accent",), ("accent", "accent-deep", "danger", "danger-deep")),
     *product(("on-cloth", "on-cloth-muted", "brass", "brass-light"), ("cloth",)),
+    *product(("on-cloth", "on-cloth-muted"), SPINES),
     *product(("on-brass",), ("brass", "brass-light")),
 ]
 EDGES = [
