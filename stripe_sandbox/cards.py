@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 CARD, BANK_DEBIT = "card", "sepa_debit"
 GOOD_CARD = "4242424242424242"
+# Its bank asks the buyer to confirm each payment (3-D Secure).
+ASKING_CARD = "4000000000003220"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Decline:
     decline_code: str | None
     message: str
     seller_message: str = "The bank did not return any further details with this decline."
+    kind: str = "card_error"
 
 
 DECLINES = {
@@ -47,4 +50,19 @@ FAILED_DEBIT = Decline(
     "The payment failed: the bank did not accept the debit.",
     "The customer's bank did not accept the debit.",
 )
-KNOWN_CARDS = frozenset({GOOD_CARD, *DECLINES})
+NOT_CONFIRMED = Decline(
+    "payment_intent_authentication_failure",
+    None,
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or"
+    " a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
+    kind="invalid_request_error",
+)
+KNOWN_CARDS = frozenset({GOOD_CARD, ASKING_CARD, *DECLINES})
+# What the page offers to try, each with what comes of it.
+TEST_CARDS = (
+    ("4242 4242 4242 4242", "pays"),
+    ("4000 0000 0000 3220", "asks its bank (3-D Secure)"),
+    ("4000 0000 0000 0002", "is declined"),
+    ("4000 0000 0000 9995", "lacks funds"),
+    ("4000 0000 0000 0069", "has expired"),
+)

@@ -11,9 +11,16 @@ from stripe_sandbox.events import NOBODY, Events, Origin
 from stripe_sandbox.session_params import shipping_amount, subtotal
 from stripe_sandbox.store import Record, Store
 
+# What an intent says once the bank asks nothing of the buyer any more.
+_NOT_ASKED: Record = {"next_action": None, "_challenge": None}
+
 
 class NotOpen(Exception):
     """The session is complete or expired: nothing can be paid by it any more."""
+
+
+class NotAsked(Exception):
+    """The bank no longer asks the buyer: answered, or another payment was tried since."""
 
 
 class NotProcessing(Exception):
@@ -82,24 +89,103 @@ class Checkout:
 
         Raises NotOpen, and then nothing was charged.
         """
+        session = self._open_session(session_id)
+        happened: list[tuple[str, Record]] = []
+        intent = self._intent(session, at, happened) | _NOT_ASKED
+        method = self._method(instrument, payer, at)
+        return self._charge(session, intent, method, happened, at, decline)
+
+    def ask_bank(
+        self, session_id: str, instrument: cards.Instrument, payer: Payer, *, at: int
+    ) -> str:
+        """Begin a payment that the buyer must confirm to the bank; returns the challenge's id.
+
+        It replaces an earlier challenge, and nothing is charged before its answer. Raises NotOpen.
+        """
+        session = self._open_session(session_id)
+        happened: list[tuple[str, Record]] = []
+        intent = self._intent(session, at, happened)
+        method = self._method(instrument, payer, at)
+        challenge_id = objects.new_id("", 24)
+        page = session["url"]
+        redirect = {"return_url": page, "url": f"{page}/confirm/{challenge_id}"}
+        intent |= {
+            "status": "requires_action",
+            "payment_method": method["id"],
+            "last_payment_error": None,
+            "next_action": {"type": "redirect_to_url", "redirect_to_url": redirect},
+            "_challenge": challenge_id,
+        }
+        happened.append(("payment_intent.requires_action", intent))
+        for record in (session, intent):
+            self.store.save(record)
+        self.events.emit(happened, at)
+        return challenge_id
+
+    def asked(self, session_id: str, challenge_id: str) -> Record:
+        """Return the session whose buyer the bank asks just now; raises NotOpen, NotAsked."""
+        session = self._open_session(session_id)
+        self._asking_intent(session, challenge_id)
+        return session
+
+    def answer_bank(
+        self, session_id: str, challenge_id: str, *, is_confirmed: bool, at: int
+    ) -> Record:
+        """Pay what the buyer confirms, or note that he did not; returns the session.
+
+        Raises NotOpen, NotAsked, and then nothing was charged by this answer.
+        """
+        session = self._open_session(session_id)
+        intent = self._asking_intent(session, challenge_id)
+        method = self.store.get("payment_method", intent["payment_method"])
+        if is_confirmed:
+            return self._charge(session, intent, method, [], at, None)
+        self._refuse(intent, method, cards.NOT_CONFIRMED, None)
+        self.store.save(intent)
+        self.events.emit([("payment_intent.payment_failed", intent)], at)
+        return session
+
+    def _open_session(self, session_id: str) -> Record:
         session = self.store.get("checkout.session", session_id)
         if session["status"] != "open":
             raise NotOpen(session["status"])
-        happened: list[tuple[str, Record]] = []
-        intent = self._intent(session, at, happened)
+        return session
+
+    def _asking_intent(self, session: Record, challenge_id: str) -> Record:
+        if session["payment_intent"]:
+            intent = self.store.get("payment_intent", session["payment_intent"])
+            if intent.get("_challenge") == challenge_id:
+                return intent
+        raise NotAsked(challenge_id)
+
+    def _method(self, instrument: cards.Instrument, payer: Payer, at: int) -> Record:
         billing = money_objects.billing_details(payer.email, payer.name)
         method = money_objects.payment_method(instrument, billing, at)
-        charge = money_objects.charge(intent, method, instrument, at)
+        self.store.save(method)
+        return method
+
+    def _charge(
+        self,
+        session: Record,
+        intent: Record,
+        method: Record,
+        happened: list[tuple[str, Record]],
+        at: int,
+        decline: cards.Decline | None,
+    ) -> Record:
+        is_confirmed = intent["_challenge"] is not None
+        charge = money_objects.charge(intent, method, at, is_confirmed=is_confirmed)
         intent["latest_charge"] = charge["id"]
         if decline:
-            self._fail(intent, charge, method, decline)
+            money_objects.fail(charge, decline)
+            self._refuse(intent, method, decline, charge["id"])
             happened += [("charge.failed", charge), ("payment_intent.payment_failed", intent)]
         else:
-            intent |= {"payment_method": method["id"], "last_payment_error": None}
+            intent |= {"payment_method": method["id"], "last_payment_error": None, **_NOT_ASKED}
             happened += self._accept(intent, charge)
-            self._complete(session, intent, payer)
+            self._complete(session, intent, method["billing_details"])
             happened.append(("checkout.session.completed", session))
-        for record in (session, intent, method, charge):
+        for record in (session, intent, charge):
             self.store.save(record)
         self.events.emit(happened, at)
         return session
@@ -120,21 +206,23 @@ class Checkout:
         intent |= {"status": "succeeded", "amount_received": intent["amount"]}
         return [("charge.succeeded", charge), ("payment_intent.succeeded", intent)]
 
-    def _fail(self, intent: Record, charge: Record, method: Record, decline: cards.Decline) -> None:
-        money_objects.fail(charge, decline)
+    def _refuse(
+        self, intent: Record, method: Record, decline: cards.Decline, charge_id: str | None
+    ) -> None:
         intent |= {
             "status": "requires_payment_method",
             "payment_method": None,
-            "last_payment_error": money_objects.payment_error(decline, charge["id"], method),
+            "last_payment_error": money_objects.payment_error(decline, charge_id, method),
+            **_NOT_ASKED,
         }
 
-    def _complete(self, session: Record, intent: Record, payer: Payer) -> None:
+    def _complete(self, session: Record, intent: Record, payer: Record) -> None:
         is_paid = intent["status"] == "succeeded"
         session |= {
             "status": "complete",
             "payment_status": "paid" if is_paid else "unpaid",
             "url": None,
-            "customer_details": objects.customer_details(payer.email, payer.name),
+            "customer_details": objects.customer_details(payer["email"], payer["name"]),
         }
 
     def decide_bank_debit(self, intent_id: str, *, succeeds: bool, at: int) -> Record:
@@ -155,7 +243,8 @@ class Checkout:
             happened.append(("checkout.session.async_payment_succeeded", session))
         else:
             method = self.store.get("payment_method", intent["payment_method"])
-            self._fail(intent, charge, method, cards.FAILED_DEBIT)
+            money_objects.fail(charge, cards.FAILED_DEBIT)
+            self._refuse(intent, method, cards.FAILED_DEBIT, charge["id"])
             happened = [
                 ("charge.failed", charge),
                 ("payment_intent.payment_failed", intent),
@@ -167,7 +256,7 @@ class Checkout:
         return intent
 
     def expire(self, session: Record, *, at: int, origin: Origin = NOBODY) -> Record:
-        """End an open session and, with it, an intent that a decline left behind."""
+        """End an open session and, with it, an intent that a decline or a bank's question left."""
         if session["status"] != "open":
             raise ApiError(
                 400,
@@ -184,6 +273,7 @@ class Checkout:
                 "status": "canceled",
                 "canceled_at": at,
                 "cancellation_reason": "automatic",
+                **_NOT_ASKED,
             }
             self.store.save(intent)
             happened.append(("payment_intent.canceled", intent))

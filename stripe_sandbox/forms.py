@@ -31,7 +31,9 @@ class PaymentForm(forms.Form):
         label="Card number",
         required=False,
         max_length=30,
-        widget=_field("cc-number", inputmode="numeric", placeholder="1234 1234 1234 1234"),
+        widget=_field(
+            "cc-number", inputmode="numeric", placeholder="4242 4242 4242 4242", pattern="4[0-9 -]*"
+        ),
     )
     expiry = forms.CharField(
         label="Expiry",
@@ -90,9 +92,19 @@ class PaymentForm(forms.Form):
             self.add_error("expiry", "Your card's expiry date is in the past.")
         self.cleaned_data |= {"exp_month": month, "exp_year": year}
 
+    def point_at_first_error(self) -> None:
+        """Let the browser go to the first field that is wrong; the page has no script to do so."""
+        for field in (field for name, field in self.fields.items() if name in self.errors):
+            field.widget.attrs["autofocus"] = True
+            return
+
     def decline(self) -> cards.Decline | None:
         """Return why the bank will refuse, for the test cards that stand for a refusal."""
         return cards.DECLINES.get(self.cleaned_data.get("number", ""))
+
+    def asks_bank(self) -> bool:
+        """Whether the card's bank wants the buyer to confirm the payment."""
+        return self.cleaned_data.get("number") == cards.ASKING_CARD
 
     def instrument(self) -> cards.Instrument:
         data = self.cleaned_data

@@ -48,9 +48,12 @@ def payment_method(instrument: Instrument, billing: Record, at: int) -> Record:
     }
 
 
-def charge(intent: Record, method: Record, instrument: Instrument, at: int) -> Record:
-    """Return a succeeded charge of a card, or a pending one of a bank debit."""
-    is_paid = instrument.kind != BANK_DEBIT
+def charge(intent: Record, method: Record, at: int, *, is_confirmed: bool) -> Record:
+    """Return a succeeded charge of a card, or a pending one of a bank debit.
+
+    `is_confirmed` says that the buyer has confirmed the payment to the bank.
+    """
+    is_paid = method["type"] != BANK_DEBIT
     return {
         "id": new_id("ch_" if is_paid else "py_"),
         "object": "charge",
@@ -80,7 +83,7 @@ def charge(intent: Record, method: Record, instrument: Instrument, at: int) -> R
         "paid": is_paid,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": _charge_details(instrument, intent["amount"]),
+        "payment_method_details": _charge_details(method, intent["amount"], is_confirmed),
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
@@ -115,17 +118,18 @@ def fail(failed: Record, decline: Decline) -> None:
     }
 
 
-def payment_error(decline: Decline, charge_id: str, method: Record) -> Record:
-    """Return an intent's `last_payment_error`."""
+def payment_error(decline: Decline, charge_id: str | None, method: Record) -> Record:
+    """Return an intent's `last_payment_error`; no charge was made if the bank was never asked."""
     error = {
         "charge": charge_id,
         "code": decline.code,
+        "decline_code": decline.decline_code,
         "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
         "message": decline.message,
         "payment_method": method,
-        "type": "card_error",
+        "type": decline.kind,
     }
-    return error | ({"decline_code": decline.decline_code} if decline.decline_code else {})
+    return {name: value for name, value in error.items() if value is not None}
 
 
 def balance_transaction(settled: Record, at: int) -> Record:
@@ -175,6 +179,21 @@ def _outcome(kind: str, network_status: str, seller_message: str) -> Record:
     }
 
 
+# What a payment method and a charge both tell of a card.
+_CARD_FIELDS = (
+    "brand",
+    "checks",
+    "country",
+    "exp_month",
+    "exp_year",
+    "fingerprint",
+    "funding",
+    "last4",
+    "regulated_status",
+    "wallet",
+)
+
+
 def _card(card: Instrument) -> Record:
     return {
         "brand": "visa",
@@ -194,6 +213,19 @@ def _card(card: Instrument) -> Record:
     }
 
 
+def _confirmation() -> Record:
+    """Return how the buyer confirmed a payment to the bank."""
+    return {
+        "authentication_flow": "challenge",
+        "electronic_commerce_indicator": "05",
+        "exemption_indicator": None,
+        "result": "authenticated",
+        "result_reason": None,
+        "transaction_id": new_id("", 28),
+        "version": "2.2.0",
+    }
+
+
 def _bank_account() -> Record:
     return {
         "bank_code": "37040044",
@@ -204,13 +236,13 @@ def _bank_account() -> Record:
     }
 
 
-def _charge_details(instrument: Instrument, amount: int) -> Record:
-    if instrument.kind == BANK_DEBIT:
+def _charge_details(method: Record, amount: int, is_confirmed: bool) -> Record:
+    if method["type"] == BANK_DEBIT:
         return {"type": BANK_DEBIT, BANK_DEBIT: {**_bank_account(), "mandate": None}}
     return {
         "type": "card",
         "card": {
-            **_card(instrument),
+            **{name: method["card"][name] for name in _CARD_FIELDS},
             "amount_authorized": amount,
             "authorization_code": "123456",
             "extended_authorization": {"status": "disabled"},
@@ -222,6 +254,6 @@ def _charge_details(instrument: Instrument, amount: int) -> Record:
             "network_token": {"used": False},
             "network_transaction_id": None,
             "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
-            "three_d_secure": None,
+            "three_d_secure": _confirmation() if is_confirmed else None,
         },
     }

@@ -301,5 +301,6 @@ def payment_intent(checkout_session: Record, at: int) -> Record:
         "status": "requires_payment_method",
         "transfer_data": None,
         "transfer_group": data.get("transfer_group"),
+        "_challenge": None,
         "_session": checkout_session["id"],
     }

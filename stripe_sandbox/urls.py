@@ -1,11 +1,12 @@
 from django.urls import path, re_path
 
-from stripe_sandbox import control, pages
+from stripe_sandbox import challenges, control, pages
 from stripe_sandbox.api import api
 
 urlpatterns = [
     re_path(r"^v1/", api),
-    path("c/pay/<str:session_id>", pages.pay),
+    path("c/pay/<str:session_id>", pages.pay, name="pay"),
+    path("c/pay/<str:session_id>/confirm/<str:challenge_id>", challenges.confirm, name="confirm"),
     path("c/checkout.css", pages.stylesheet),
     path("c/icon.svg", pages.icon),
     path(

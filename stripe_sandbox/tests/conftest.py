@@ -20,6 +20,7 @@ SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
 WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
 API_VERSION = "2026-05-27.dahlia"
 GOOD, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
+ASKING = "4000 0000 0000 3220"
 SECONDS = 10  # to wait for what must come
 
 Params = dict[str, Any]

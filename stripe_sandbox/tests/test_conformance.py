@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+import requests
 import stripe
 from jsonschema import Draft4Validator
 
 from stripe_sandbox.session_params import LOCALES, SESSION_PARAMS
-from stripe_sandbox.tests.conftest import API_VERSION, DECLINED, Twin, line
+from stripe_sandbox.tests.conftest import API_VERSION, ASKING, DECLINED, SECONDS, Twin, line
 
 EVERYTHING = [
     "payment_intent.latest_charge.balance_transaction",
@@ -184,6 +185,11 @@ def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Sessio
     assert twin.pay(expiring.url, card=DECLINED).status_code == 402
     twin.sdk.v1.checkout.sessions.expire(expiring.id)
 
+    asked = twin.open_session()
+    for said in ("fail", "complete"):
+        question = twin.url + twin.pay(asked.url, card=ASKING).headers["Location"]
+        requests.post(question, {"answer": said}, allow_redirects=False, timeout=SECONDS)
+
     listed = twin.get("/v1/events", limit=100).json()
 
     check_answer(listed, "/v1/events")
@@ -196,6 +202,7 @@ def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Sessio
         "payment_intent.payment_failed",
         "payment_intent.processing",
         "payment_intent.canceled",
+        "payment_intent.requires_action",
         "charge.succeeded",
         "charge.failed",
         "charge.pending",
