@@ -1,7 +1,7 @@
 """The catalog and its stock."""
 
 import re
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -11,10 +11,14 @@ from django.contrib.postgres.search import (
     SearchVector,
     SearchVectorField,
 )
-from django.db import models
-from django.db.models import F, Func, Q
+from django.db import models, transaction
+from django.db.models import F, Func, Q, Value
 from django.db.models.expressions import CombinedExpression
 from django.urls import reverse
+
+from shop import queue
+from shop.picture_fields import PictureField
+from shop.pictures import TYPES, name_upload
 
 
 class Category(models.Model):
@@ -209,13 +213,35 @@ class Variant(models.Model):
         return self.on_hand - self.reserved
 
 
+class Source(NamedTuple):
+    """A type of a picture's renditions, and their addresses with their widths, as in HTML."""
+
+    type: str
+    srcset: str
+
+
 class ProductImage(models.Model):
-    """A picture of a product; its size in pixels keeps the page still while it loads."""
+    """A picture of a product; its size in pixels, as shown, keeps the page still while it loads.
+
+    Saving it queues the making of `renditions`, smaller copies that browsers choose from, and the
+    end of a file that was replaced. They are read with the row, so a page asks for nothing more.
+    """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="images")
-    image = models.ImageField(upload_to="products/", width_field="width", height_field="height")
+    image = PictureField(
+        upload_to=name_upload,
+        width_field="width",
+        height_field="height",
+        help_text="JPEG, PNG, WebP or AVIF, up to 10 MB and 25 megapixels.",
+    )
     width = models.PositiveIntegerField(editable=False)
     height = models.PositiveIntegerField(editable=False)
+    renditions = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        editable=False,
+        help_text="Name, type and width of each; empty until all are stored.",
+    )
     alt = models.CharField("alternative text", max_length=200, blank=True)
     position = models.PositiveIntegerField(default=0, help_text="Smaller comes first.")
 
@@ -224,6 +250,43 @@ class ProductImage(models.Model):
 
     def __str__(self) -> str:
         return self.alt or str(self.image)
+
+    @transaction.atomic
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        stored = ProductImage.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+        if stored and stored.image.name == self.image.name:
+            # The job may have written these since this row was read.
+            self.renditions = stored.renditions
+            self.width, self.height = stored.width, stored.height
+            super().save(*args, **kwargs)
+            return
+        self.renditions = []
+        super().save(*args, **kwargs)
+        original = str(stored.image) if stored else ""
+        queue.settle_picture(image_id=self.pk, original=original)
+
+    @property
+    def sources(self) -> list[Source]:
+        """The renditions for <source>, the best type first; none until they are made."""
+        if not self.renditions:
+            return []
+        return [
+            Source(
+                kind,
+                ", ".join(
+                    f"{self.image.storage.url(rendition['name'])} {rendition['width']}w"
+                    for rendition in self.renditions
+                    if rendition["type"] == kind
+                ),
+            )
+            for kind in TYPES
+        ]
+
+    @property
+    def url(self) -> str:
+        """The address for browsers that choose no source: the last, largest rendition if any."""
+        name = self.renditions[-1]["name"] if self.renditions else self.image.name
+        return self.image.storage.url(name)
 
 
 class StockMovement(models.Model):

@@ -139,7 +139,7 @@ def test_an_upload_that_is_no_picture_is_a_form_error(staff: Client) -> None:
     answer = staff.post(reverse("admin:shop_product_add"), form)
 
     assert answer.status_code == 200
-    assert "valid image" in str(answer.context["errors"])
+    assert "This is not a JPEG, PNG, WebP or AVIF picture." in str(answer.context["errors"])
     assert not Product.objects.exists()
 
 

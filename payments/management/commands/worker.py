@@ -9,8 +9,11 @@ from django.core.management.base import BaseCommand
 from procrastinate import App
 from procrastinate.contrib.django import app
 
-# dj-stripe's mirror holds a transaction open while it calls Stripe: it must not crowd out the rest.
-_QUEUES = {("webhooks", "mail", "default"): 4, ("mirror",): 1}
+from payments.tracing import trace_job
+
+# dj-stripe's mirror holds a transaction open while it calls Stripe, and a picture takes a second and
+# much memory: neither must crowd out the rest.
+_QUEUES = {("webhooks", "mail", "default"): 4, ("mirror",): 1, ("images",): 1}
 
 
 class Command(BaseCommand):
@@ -49,6 +52,7 @@ async def _run(worker_app: App) -> None:
                     update_heartbeat_interval=settings.WORKER_HEARTBEAT_SECONDS,
                     stalled_worker_timeout=settings.WORKER_STALLED_SECONDS,
                     install_signal_handlers=False,
+                    worker_middleware=[trace_job],
                 )
             )
             for queues, concurrency in _QUEUES.items()
