@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e lint format lock clean
+.PHONY: help demo test e2e bench lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,6 +23,9 @@ test: $(DEVELOPING)  ## run every test but the browser's, on a PostgreSQL of the
 
 e2e: $(DEVELOPING)  ## run the browser tests, with the system's Chromium
 	@$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
+
+bench: $(RUNNING)  ## measure the shop beside a bare view, with wrk (BENCH_SECONDS, BENCH_BESIDE)
+	@exec $(BIN)/python -m bench
 
 # What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
 lint: export DATABASE_URL := postgres://127.0.0.1/none
