@@ -2,8 +2,8 @@
 
 From the environment:
 STRIPE_SECRET_KEY       the one key that the API accepts
-STRIPE_WEBHOOK_URL      where events are posted; empty: they are only listed
-STRIPE_WEBHOOK_SECRET   signs them
+STRIPE_WEBHOOK_URL      opens a webhook endpoint there; others are opened through the API
+STRIPE_WEBHOOK_SECRET   signs what is posted to it
 STRIPE_WEBHOOK_BACKOFF  seconds before the first retry, doubling up to five minutes (default 2)
 CLOCK_OFFSET_FILE       holds seconds to add to the clock, for tests
 """

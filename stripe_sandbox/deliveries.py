@@ -27,19 +27,14 @@ def signature_header(payload: bytes, secret: str, timestamp: int) -> str:
 
 
 class Deliveries:
-    """Sends what is due to one endpoint, one at a time; `url` empty sends nothing."""
+    """Sends what is due, one after the other, each signed with its endpoint's own secret."""
 
-    def __init__(
-        self, store: Store, clock: Clock, *, url: str, secret: str, backoff_seconds: float
-    ) -> None:
-        self._store, self._clock = store, clock
-        self._url, self._secret, self._backoff = url, secret, backoff_seconds
+    def __init__(self, store: Store, clock: Clock, *, backoff_seconds: float) -> None:
+        self._store, self._clock, self._backoff = store, clock, backoff_seconds
         self._sending = threading.Lock()
 
     def send_due(self) -> None:
         """Try once everything that is due now; returns when each has been tried."""
-        if not self._url:
-            return
         with self._sending:
             for delivery in self._store.due_deliveries(self._clock.exact()):
                 self._send(delivery)
@@ -48,30 +43,36 @@ class Deliveries:
         event = self._store.find("event", delivery.event_id)
         if event is None:  # the state was reset meanwhile
             return
+        endpoint = self._store.find("webhook_endpoint", delivery.endpoint_id)
+        if endpoint is None or endpoint["status"] != "enabled":
+            self._store.drop_delivery(delivery)
+            return
         payload = json.dumps(event, indent=2).encode()
         at = int(time.time())
-        status = self._post(payload, signature_header(payload, self._secret, at))
+        signature = signature_header(payload, endpoint["_secret"], at)
+        status = _post(endpoint["url"], payload, signature)
         retry_at = None
         if status is None or not 200 <= status < 300:
             wait = min(self._backoff * 2**delivery.tries, _LONGEST_WAIT_SECONDS)
             retry_at = self._clock.exact() + wait
         self._store.record_try(delivery, status=status, at=at, retry_at=retry_at)
 
-    def _post(self, payload: bytes, signature: str) -> int | None:
-        """Return the answer's status, or None without an answer; a redirect is not followed."""
-        parts = urlsplit(self._url)
-        connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": _USER_AGENT,
-            "Stripe-Signature": signature,
-        }
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        try:
-            connection.request("POST", target or "/", payload, headers)
-            return connection.getresponse().status
-        except (OSError, HTTPException):
-            return None
-        finally:
-            connection.close()
+
+def _post(url: str, payload: bytes, signature: str) -> int | None:
+    """Return the answer's status, or None without an answer; a redirect is not followed."""
+    parts = urlsplit(url)
+    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": _USER_AGENT,
+        "Stripe-Signature": signature,
+    }
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", target or "/", payload, headers)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()

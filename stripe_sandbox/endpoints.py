@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stripe_sandbox import objects
+from stripe_sandbox import customers, objects, webhook_endpoints
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import ApiError, invalid, no_such
 from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
@@ -15,10 +15,10 @@ from stripe_sandbox.store import Record
 
 Endpoint = Callable[..., Record]
 
-# Every endpoint has accepted the event; one without any endpoint counts as delivered.
+# Every endpoint has accepted the event; one that nobody was to hear of counts as delivered.
 _IS_DELIVERED = (
-    "(NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id)"
-    " OR EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id AND state = 'delivered')) = ?"
+    "(NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id"
+    " GROUP BY endpoint_id HAVING sum(state = 'delivered') = 0)) = ?"
 )
 
 
@@ -32,6 +32,8 @@ def read_account(call: Call, account_id: str = objects.ACCOUNT_ID) -> Record:
 def create_session(call: Call) -> Record:
     at = call.twin.catch_up()
     params = read_session_params(call.params, at)
+    if "customer" in params:
+        customers.require_for_session(call.twin.store, params["customer"])
     session = call.twin.checkout.open_session(params, base_url=call.base_url, at=at)
     return call.view(session)
 
@@ -188,7 +190,16 @@ _ROUTES: list[tuple[str, str, Endpoint]] = [
     ),
     ("GET", r"/v1/events", list_events),
     ("GET", r"/v1/events/(?P<object_id>[^/]+)", read_event),
-    ("GET", r"/v1/customers/(?P<object_id>[^/]+)", _reader("customer", "id")),
+    ("POST", r"/v1/customers", customers.create),
+    ("GET", r"/v1/customers", customers.list_all),
+    ("GET", r"/v1/customers/(?P<customer_id>[^/]+)", customers.read),
+    ("POST", r"/v1/customers/(?P<customer_id>[^/]+)", customers.update),
+    ("DELETE", r"/v1/customers/(?P<customer_id>[^/]+)", customers.delete),
+    ("POST", r"/v1/webhook_endpoints", webhook_endpoints.create),
+    ("GET", r"/v1/webhook_endpoints", webhook_endpoints.list_all),
+    ("GET", r"/v1/webhook_endpoints/(?P<endpoint_id>[^/]+)", webhook_endpoints.read),
+    ("POST", r"/v1/webhook_endpoints/(?P<endpoint_id>[^/]+)", webhook_endpoints.update),
+    ("DELETE", r"/v1/webhook_endpoints/(?P<endpoint_id>[^/]+)", webhook_endpoints.delete),
 ]
 
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 from stripe_sandbox.faults import Faults
+from stripe_sandbox.listeners import listening
 from stripe_sandbox.objects import API_VERSION, new_id, public
 from stripe_sandbox.store import Record, Store
 
@@ -25,7 +26,6 @@ class Events:
 
     store: Store
     faults: Faults
-    has_endpoint: bool
     dice: random.Random = field(default_factory=random.Random)
 
     def emit(self, happened: list[tuple[str, Record]], at: int, origin: Origin = NOBODY) -> None:
@@ -33,6 +33,7 @@ class Events:
         shuffled = [(kind, public(record)) for kind, record in happened]
         self.dice.shuffle(shuffled)
         for kind, snapshot in shuffled:
+            endpoints = listening(self.store, kind)
             event = {
                 "id": new_id("evt_"),
                 "object": "event",
@@ -40,15 +41,15 @@ class Events:
                 "created": at,
                 "data": {"object": snapshot},
                 "livemode": False,
-                "pending_webhooks": int(self.has_endpoint),
+                "pending_webhooks": len(endpoints),
                 "request": {"id": origin.request_id, "idempotency_key": origin.idempotency_key},
                 "type": kind,
             }
             self.store.save(event)
-            if self.has_endpoint:
-                self._queue(event, at)
+            if endpoints:
+                self._queue(event, endpoints, at)
 
-    def _queue(self, event: Record, at: int) -> None:
+    def _queue(self, event: Record, endpoints: list[Record], at: int) -> None:
         struck = self.faults.strike_webhook(event["type"])
         due_at: float = at
         if "webhook_delay" in struck:
@@ -57,8 +58,10 @@ class Events:
         if "webhook_shuffle" in struck:
             position += self.dice.uniform(-_SHUFFLE_SECONDS, _SHUFFLE_SECONDS)
         state = "dropped" if "webhook_drop" in struck else "waiting"
-        for _ in range(2 if "webhook_duplicate" in struck else 1):
-            self.store.queue_delivery(event["id"], due_at=due_at, position=position, state=state)
+        for endpoint in endpoints * (2 if "webhook_duplicate" in struck else 1):
+            self.store.queue_delivery(
+                event["id"], endpoint["id"], due_at=due_at, position=position, state=state
+            )
 
 
 # Far enough that a shuffled event may overtake all that wait with it.

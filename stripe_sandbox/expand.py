@@ -38,6 +38,7 @@ _NAMED = {
         "payment_method": "payment_method",
         "review": "review",
     },
+    "customer": {"default_source": "source", "test_clock": "test_clock"},
     "payment_method": {"customer": "customer"},
     "balance_transaction": {"source": "charge"},
     "price": {"product": "product"},
@@ -55,6 +56,7 @@ _PARTS = {
 # Parts that are shown only when asked for; all are empty here, except the items themselves.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
     "charge": {"refunds": []},
+    "customer": {"sources": [], "subscriptions": [], "tax_ids": []},
     "item": {"discounts": [], "taxes": []},
     "shipping_cost": {"taxes": []},
     "total_details": {"breakdown": {"discounts": [], "taxes": []}},
@@ -103,6 +105,6 @@ def _first_items(session: Record) -> Record:
 
 
 def _empty(kind: str, step: str, node: Record) -> Any:
-    if (kind, step) == ("charge", "refunds"):
-        return listing(f"/v1/charges/{node['id']}/refunds", [])
+    if kind in ("charge", "customer"):
+        return listing(f"/v1/{kind}s/{node['id']}/{step}", [])
     return _LEFT_OUT[kind][step]

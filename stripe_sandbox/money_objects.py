@@ -69,7 +69,7 @@ def charge(intent: Record, method: Record, at: int, *, is_confirmed: bool) -> Re
         "captured": True,
         "created": at,
         "currency": intent["currency"],
-        "customer": None,
+        "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
         "failure_balance_transaction": None,

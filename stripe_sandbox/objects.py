@@ -10,7 +10,7 @@ from stripe_sandbox.store import Record
 
 API_VERSION = "2026-05-27.dahlia"
 ACCOUNT_ID = "acct_1SandboxOfTheShop0"
-_NO_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+NO_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -187,7 +187,7 @@ def session(params: Record, at: int) -> Record:
         "custom_text": dict.fromkeys(
             ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
         ),
-        "customer": None,
+        "customer": params.get("customer"),
         "customer_account": None,
         "customer_creation": params.get("customer_creation", "if_required"),
         "customer_details": customer_details(email, None) if email else None,
@@ -238,7 +238,7 @@ def session(params: Record, at: int) -> Record:
 
 def customer_details(email: str, name: str | None, country: str | None = None) -> Record:
     return {
-        "address": {**_NO_ADDRESS, "country": country} if country else None,
+        "address": {**NO_ADDRESS, "country": country} if country else None,
         "business_name": None,
         "email": email,
         "individual_name": None,
@@ -270,7 +270,7 @@ def payment_intent(checkout_session: Record, at: int) -> Record:
         "confirmation_method": "automatic",
         "created": at,
         "currency": checkout_session["currency"],
-        "customer": None,
+        "customer": checkout_session["customer"],
         "customer_account": None,
         "description": data.get("description"),
         "excluded_payment_method_types": None,
@@ -290,7 +290,7 @@ def payment_intent(checkout_session: Record, at: int) -> Record:
         "setup_future_usage": None,
         "shipping": shipping
         and {
-            "address": {**_NO_ADDRESS, **shipping["address"]},
+            "address": {**NO_ADDRESS, **shipping["address"]},
             "carrier": shipping.get("carrier"),
             "name": shipping["name"],
             "phone": shipping.get("phone"),

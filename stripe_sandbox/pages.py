@@ -80,7 +80,9 @@ def _page(request: HttpRequest, twin: Twin, session_id: str) -> HttpResponse:
 
 
 def _known_email(twin: Twin, session: Record) -> str:
-    known: str | None = session["customer_email"]
+    known = session["customer_email"]
+    if session["customer"]:
+        known = twin.store.get("customer", session["customer"]).get("email")
     return known or ""
 
 

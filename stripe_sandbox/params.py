@@ -114,6 +114,29 @@ def email(name: str, raw: Raw) -> str:
     return value
 
 
+def clearable(rule: Rule) -> Rule:
+    """Take an empty value as the wish to have none, as Stripe's updates do."""
+    return lambda name, raw: None if raw == "" else rule(name, raw)
+
+
+def metadata_changes(name: str, raw: Raw) -> dict[str, str | None] | None:
+    """Return what `changed_metadata` takes: a key's empty value takes it away, None takes all."""
+    if raw == "":
+        return None
+    if not isinstance(raw, dict):
+        raise invalid("Invalid metadata: metadata must be a set of key-value pairs", name)
+    kept = metadata(name, {key: value for key, value in raw.items() if value != ""})
+    return {key: kept.get(key) for key in raw}
+
+
+def changed_metadata(
+    before: dict[str, str], changes: dict[str, str | None] | None
+) -> dict[str, str]:
+    if changes is None:
+        return {}
+    return {key: value for key, value in (before | changes).items() if value is not None}
+
+
 def metadata(name: str, raw: Raw) -> dict[str, str]:
     if raw == "":
         return {}
@@ -187,6 +210,7 @@ def only(allowed: Any, rule: Rule) -> Rule:
     return read
 
 
+address = fields(dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"), text))
 _expand = items(text)
 _DEEPEST = 4
 

@@ -7,10 +7,11 @@ the sandbox does not play are refused in words of their own.
 from typing import Any
 
 from stripe_sandbox import currencies
-from stripe_sandbox.errors import ApiError, invalid, missing
+from stripe_sandbox.errors import invalid, missing
 from stripe_sandbox.params import (
     Raw,
     Rule,
+    address,
     anything,
     boolean,
     choice,
@@ -49,9 +50,6 @@ def _currency(name: str, raw: Raw) -> str:
 
 
 _amount = integer(minimum=0, maximum=_MAXIMUM_AMOUNT)
-_address = fields(
-    dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"), text)
-)
 _line_item = fields(
     {
         "price_data": fields(
@@ -125,10 +123,10 @@ _intent_data = fields(
         "metadata": metadata,
         "on_behalf_of": not_here("it has one account"),
         "receipt_email": email,
-        "setup_future_usage": not_here("it has no customers"),
+        "setup_future_usage": not_here("it keeps no cards"),
         "shipping": fields(
             {
-                "address": _address,
+                "address": address,
                 "carrier": text,
                 "name": text,
                 "phone": text,
@@ -142,12 +140,6 @@ _intent_data = fields(
         "transfer_group": text,
     }
 )
-
-
-def _customer(name: str, raw: Raw) -> str:
-    # There are no customers yet, so this is also what Stripe would say.
-    customer_id = text(name, raw)
-    raise ApiError(400, f"No such customer: '{customer_id}'", code="resource_missing", param=name)
 
 
 _later = not_here("it is not built yet")
@@ -164,11 +156,11 @@ SESSION_PARAMS: dict[str, Rule] = {
     "currency": _currency,
     "custom_fields": _later,
     "custom_text": _later,
-    "customer": _customer,
-    "customer_account": _customer,
+    "customer": text,
+    "customer_account": not_here("it has one kind of customer"),
     "customer_creation": only("if_required", choice("always", "if_required")),
     "customer_email": email,
-    "customer_update": not_here("it has no customers"),
+    "customer_update": not_here("its customers stay as they are"),
     "discounts": _later,
     "excluded_payment_method_types": _later,
     "expand": anything,
@@ -216,6 +208,9 @@ def read_session_params(raw: dict[str, Raw], at: int) -> dict[str, Any]:
         raise invalid("The sandbox takes one shipping option", "shipping_options[1]")
     params["currency"] = _common_currency(params)
     _check_amounts(params)
+    if {"customer", "customer_email"} <= params.keys():
+        message = "You may only specify one of these parameters: customer, customer_email."
+        raise invalid(message, "customer")
     params.setdefault("expires_at", at + _LONGEST_SECONDS)
     _check_deadline(params["expires_at"], at)
     return params

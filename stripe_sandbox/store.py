@@ -31,14 +31,18 @@ CREATE TABLE IF NOT EXISTS idempotency (
 );
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, due_at REAL NOT NULL, position REAL NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL
+    tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, endpoint_id TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event_id);
 CREATE INDEX IF NOT EXISTS waiting_deliveries ON deliveries (due_at) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS tries (
-    id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, status INTEGER, at INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, status INTEGER, at INTEGER NOT NULL,
+    endpoint_id TEXT NOT NULL
 );
 """
+# The endpoint that the environment names, for which a demo's older state may still wait.
+OWN_ENDPOINT = "we_1SandboxFromEnvironment"
+_UPGRADE = "ALTER TABLE {} ADD COLUMN endpoint_id TEXT NOT NULL DEFAULT '{}'"
 _TABLES = ("objects", "idempotency", "deliveries", "tries")
 
 
@@ -56,6 +60,7 @@ class StoredAnswer:
 class Delivery:
     id: int
     event_id: str
+    endpoint_id: str
     tries: int
 
 
@@ -68,6 +73,10 @@ class Store:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
+        for table in ("deliveries", "tries"):
+            columns = {name for _, name, *_ in self._rows(f"PRAGMA table_info({table})")}
+            if "endpoint_id" not in columns:
+                self._rows(_UPGRADE.format(table, OWN_ENDPOINT))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -121,6 +130,10 @@ class Store:
         """Return where the object stands in the order of creation."""
         rows = self._rows("SELECT seq FROM objects WHERE id = ? AND type = ?", (object_id, kind))
         return rows[0][0] if rows else None
+
+    def count(self, kind: str) -> int:
+        ((number,),) = self._rows("SELECT count(*) FROM objects WHERE type = ?", (kind,))
+        return int(number)
 
     def select(
         self,
@@ -176,17 +189,20 @@ class Store:
 
     # Webhook deliveries
 
-    def queue_delivery(self, event_id: str, *, due_at: float, position: float, state: str) -> None:
+    def queue_delivery(
+        self, event_id: str, endpoint_id: str, *, due_at: float, position: float, state: str
+    ) -> None:
         """`state` is waiting, delivered or dropped; equal due times go by `position`."""
         self._rows(
-            "INSERT INTO deliveries (event_id, due_at, position, state) VALUES (?, ?, ?, ?)",
-            (event_id, due_at, position, state),
+            "INSERT INTO deliveries (event_id, endpoint_id, due_at, position, state)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (event_id, endpoint_id, due_at, position, state),
         )
 
     def due_deliveries(self, at: float) -> list[Delivery]:
         rows = self._rows(
-            "SELECT id, event_id, tries FROM deliveries WHERE state = 'waiting' AND due_at <= ?"
-            " ORDER BY position, id",
+            "SELECT id, event_id, endpoint_id, tries FROM deliveries"
+            " WHERE state = 'waiting' AND due_at <= ? ORDER BY position, id",
             (at,),
         )
         return [Delivery(*row) for row in rows]
@@ -211,19 +227,30 @@ class Store:
             )
             if known:
                 self._rows(
-                    "INSERT INTO tries (event_id, status, at) VALUES (?, ?, ?)",
-                    (delivery.event_id, status, at),
+                    "INSERT INTO tries (event_id, endpoint_id, status, at) VALUES (?, ?, ?, ?)",
+                    (delivery.event_id, delivery.endpoint_id, status, at),
                 )
 
+    def drop_delivery(self, delivery: Delivery) -> None:
+        """Send it never, because its endpoint is closed or disabled."""
+        self._rows("UPDATE deliveries SET state = 'dropped' WHERE id = ?", (delivery.id,))
+
+    def delete_endpoint(self, endpoint_id: str) -> None:
+        """Forget an endpoint, if it is there, with all that waits for it."""
+        with self.transaction():
+            self._rows("DELETE FROM objects WHERE id = ?", (endpoint_id,))
+            self._rows("DELETE FROM deliveries WHERE endpoint_id = ?", (endpoint_id,))
+
     def undelivered(self, event_id: str) -> int:
-        """Return the number of endpoints, 0 or 1, that have not accepted the event yet."""
-        ((pending,),) = self._rows(
-            "SELECT count(*) > 0 AND ifnull(sum(state = 'delivered'), 0) = 0"
-            " FROM deliveries WHERE event_id = ?",
+        """Return the number of endpoints that have not accepted the event yet."""
+        pending = self._rows(
+            "SELECT 1 FROM deliveries WHERE event_id = ?"
+            " GROUP BY endpoint_id HAVING sum(state = 'delivered') = 0",
             (event_id,),
         )
-        return int(pending)
+        return len(pending)
 
     def tries(self) -> list[Record]:
-        rows = self._rows("SELECT event_id, status, at FROM tries ORDER BY id")
-        return [dict(zip(("event", "status", "at"), row, strict=True)) for row in rows]
+        rows = self._rows("SELECT event_id, endpoint_id, status, at FROM tries ORDER BY id")
+        names = ("event", "endpoint", "status", "at")
+        return [dict(zip(names, row, strict=True)) for row in rows]

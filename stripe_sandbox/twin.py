@@ -10,13 +10,14 @@ from typing import Self
 
 from django.http import HttpRequest
 
+from stripe_sandbox import listeners
 from stripe_sandbox.checkout import Checkout
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.deliveries import Deliveries
 from stripe_sandbox.events import Events
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.idempotency import Keys
-from stripe_sandbox.store import Store
+from stripe_sandbox.store import OWN_ENDPOINT, Record, Store
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Twin:
     checkout: Checkout
     deliveries: Deliveries
     keys: Keys
+    own_endpoint: Record | None
 
     @classmethod
     def from_environment(cls, state: Path) -> Self:
@@ -43,15 +45,19 @@ class Twin:
         webhook_url = environ.get("STRIPE_WEBHOOK_URL", "")
         store, faults = Store(state), Faults()
         clock = Clock(Path(offset_file) if offset_file else None)
-        events = Events(store, faults, has_endpoint=bool(webhook_url))
+        events = Events(store, faults)
         deliveries = Deliveries(
-            store,
-            clock,
-            url=webhook_url,
-            secret=environ["STRIPE_WEBHOOK_SECRET"] if webhook_url else "",
-            backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2),
+            store, clock, backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2)
         )
-        return cls(
+        own_endpoint = None
+        if webhook_url:
+            own_endpoint = listeners.endpoint(
+                endpoint_id=OWN_ENDPOINT,
+                url=webhook_url,
+                secret=environ["STRIPE_WEBHOOK_SECRET"],
+                at=clock.now(),
+            )
+        twin = cls(
             secret_key=environ["STRIPE_SECRET_KEY"],
             store=store,
             clock=clock,
@@ -60,7 +66,17 @@ class Twin:
             checkout=Checkout(store, events),
             deliveries=deliveries,
             keys=Keys(store),
+            own_endpoint=own_endpoint,
         )
+        twin.open_own_endpoint()
+        return twin
+
+    def open_own_endpoint(self) -> None:
+        """Have the endpoint that the environment names, or none left of an earlier start."""
+        if self.own_endpoint:
+            self.store.save(self.own_endpoint)
+        else:
+            self.store.delete_endpoint(OWN_ENDPOINT)
 
     def catch_up(self) -> int:
         """Do what time alone brings, and return the time."""
@@ -73,6 +89,7 @@ class Twin:
         """Forget everything; `seed` makes the order of later events repeatable."""
         self.faults.clear()
         self.store.clear()
+        self.open_own_endpoint()
         self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
 
     def work(self) -> None:

@@ -205,6 +205,15 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
+    yield from _receive()
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    yield from _receive()
+
+
+def _receive() -> Iterator[Receiver]:
     state = Receiver()
 
     class Handler(BaseHTTPRequestHandler):

@@ -12,6 +12,8 @@ import requests
 import stripe
 from jsonschema import Draft4Validator
 
+from stripe_sandbox import customers, webhook_endpoints
+from stripe_sandbox.event_types import EVENT_TYPES
 from stripe_sandbox.session_params import LOCALES, SESSION_PARAMS
 from stripe_sandbox.tests.conftest import API_VERSION, ASKING, DECLINED, SECONDS, Twin, line
 
@@ -102,11 +104,36 @@ def test_the_document_is_of_the_api_version_spoken() -> None:
 
 
 def test_the_parameters_of_a_session_are_those_of_the_document() -> None:
-    body = document()["paths"]["/v1/checkout/sessions"]["post"]["requestBody"]["content"]
-    properties = body["application/x-www-form-urlencoded"]["schema"]["properties"]
+    properties = posted("/v1/checkout/sessions")
 
     assert set(SESSION_PARAMS) == set(properties)
     assert LOCALES.split() == properties["locale"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("path", "taken"),
+    [
+        ("/v1/customers", customers.CREATE_PARAMS),
+        ("/v1/customers/{customer}", customers.UPDATE_PARAMS),
+        ("/v1/webhook_endpoints", webhook_endpoints.CREATE_PARAMS),
+        ("/v1/webhook_endpoints/{webhook_endpoint}", webhook_endpoints.UPDATE_PARAMS),
+    ],
+)
+def test_the_parameters_taken_are_those_of_the_document(path: str, taken: dict[str, Any]) -> None:
+    assert {*taken, "expand"} == set(posted(path))
+
+
+def test_the_types_of_events_are_those_of_the_document() -> None:
+    listed = posted("/v1/webhook_endpoints")["enabled_events"]["items"]["enum"]
+
+    assert sorted(["*", *EVENT_TYPES]) == sorted(listed)
+
+
+def posted(path: str) -> dict[str, Any]:
+    """Return what the document lets one send to the path."""
+    body = document()["paths"][path]["post"]["requestBody"]["content"]
+    found: dict[str, Any] = body["application/x-www-form-urlencoded"]["schema"]["properties"]
+    return found
 
 
 def test_an_unknown_key_would_be_seen(twin: Twin) -> None:
@@ -212,6 +239,36 @@ def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Sessio
         "checkout.session.async_payment_succeeded",
         "checkout.session.async_payment_failed",
     }
+
+
+def test_customers_fit(twin: Twin) -> None:
+    path = "/v1/customers"
+    one = f"{path}/{{customer}}"
+    made = twin.post(path, name="A. Reader", **{"address[line1]": "Pond 1"}).json()
+    here = f"{path}/{made['id']}"
+    all_of_it = ["default_source", "sources", "subscriptions", "tax_ids"]
+
+    check_answer(made, path, "post")
+    check_answer(twin.get(here, **{"expand[]": all_of_it}).json(), one)
+    check_answer(twin.post(here, name="B. Reader").json(), one, "post")
+    check_answer(twin.get(path).json(), path)
+    check_answer(twin.sdk.v1.customers.delete(made["id"]).to_dict(), one, "delete")
+    check_answer(twin.get(here).json(), one)
+    for event in twin.get("/v1/events").json()["data"]:
+        check_object(event["data"]["object"])
+
+
+def test_webhook_endpoints_fit(twin: Twin) -> None:
+    path = "/v1/webhook_endpoints"
+    one = f"{path}/{{webhook_endpoint}}"
+    made = twin.post(path, url="http://127.0.0.1:9/", **{"enabled_events[]": "*"}).json()
+    here = f"{path}/{made['id']}"
+
+    check_answer(made, path, "post")
+    check_answer(twin.get(here).json(), one)
+    check_answer(twin.post(here, disabled="true").json(), one, "post")
+    check_answer(twin.get(path).json(), path)
+    check_answer(twin.sdk.v1.webhook_endpoints.delete(made["id"]).to_dict(), one, "delete")
 
 
 def test_the_account_fits(twin: Twin) -> None:
