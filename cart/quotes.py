@@ -56,13 +56,28 @@ class Quote:
 
     @property
     def shipping_minor(self) -> int:
-        if not self.lines or self.subtotal_minor >= settings.SHIPPING_FREE_FROM_MINOR:
+        if not self.lines or self.subtotal_minor >= self.free_shipping_from_minor:
             return 0
         return settings.SHIPPING_FLAT_MINOR
 
     @property
     def total_minor(self) -> int:
         return self.subtotal_minor + self.shipping_minor
+
+    @property
+    def units(self) -> int:
+        """How many things there are to buy, over all lines."""
+        return sum(line.quantity for line in self.lines)
+
+    @property
+    def free_shipping_from_minor(self) -> int:
+        """The subtotal from which shipping is free."""
+        return settings.SHIPPING_FREE_FROM_MINOR
+
+    @property
+    def missing_for_free_shipping_minor(self) -> int:
+        """What the subtotal lacks for free shipping; 0 where shipping costs nothing."""
+        return self.free_shipping_from_minor - self.subtotal_minor if self.shipping_minor else 0
 
     @property
     def quantities(self) -> dict[int, int]:

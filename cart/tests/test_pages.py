@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from html import unescape
 
@@ -251,6 +252,40 @@ def test_the_page_tells_a_changed_price_until_the_line_is_touched(client: Client
 
     assert "was €10.00, now €12.00." in before
     assert "The price has changed" not in after
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [(1, "<strong>€37.50 more</strong> for free shipping"), (4, "<dt>Shipping</dt><dd>Free</dd>")],
+)
+def test_the_page_tells_how_far_it_is_to_free_shipping(
+    client: Client, quantity: int, words: str
+) -> None:
+    put(client, VariantFactory(price_minor=12_50), quantity)
+
+    text = page(client)
+
+    assert words in text
+    assert ("<progress" in text) is ("more" in words)
+
+
+def test_the_page_says_for_screen_readers_what_a_change_has_come_to(client: Client) -> None:
+    variant = VariantFactory(price_minor=12_50)
+    put(client, variant)
+
+    client.post(f"/cart/lines/{variant.pk}/", {"quantity": 3})
+
+    assert 'data-news="Your cart has 3 items, €42.40 with shipping."' in page(client)
+
+
+@pytest.mark.parametrize(("quantity", "ended"), [(1, {"less"}), (2, set()), (LIMIT, {"more"})])
+def test_steps_end_at_one_and_at_the_limit(client: Client, quantity: int, ended: set[str]) -> None:
+    put(client, VariantFactory(), quantity)
+
+    steps = re.findall(r'<button class="stepper__step"[^>]*id="(\w+)-\d+"([^>]*)>', page(client))
+
+    assert [name for name, _ in steps] == ["less", "more"]
+    assert {name for name, rest in steps if "aria-disabled" in rest} == ended
 
 
 @pytest.mark.parametrize(
