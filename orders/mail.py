@@ -5,6 +5,7 @@ from datetime import datetime
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from structlog.contextvars import bind_contextvars
 
 from orders import links
 from orders.models import OrderMail
@@ -17,6 +18,7 @@ def send(*, mail_id: int, at: datetime) -> None:
     sent again, under the same Message-ID.
     """
     mail = OrderMail.objects.select_related("order").get(pk=mail_id)
+    bind_contextvars(order_number=mail.order.number, mail_id=mail_id)
     if mail.sent_at is None:
         _message(mail).send()
         OrderMail.objects.filter(pk=mail_id, sent_at__isnull=True).update(sent_at=at)

@@ -8,20 +8,21 @@ message to a page. Never call this with a transaction open.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import stripe
+import structlog
 from django.conf import settings
 from stripe.params.checkout import SessionCreateParams, SessionListParams
 
 from shop import money
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS, _READ_SECONDS = 3.05, 10
 _INTENT = "payment_intent.latest_charge.balance_transaction"
@@ -48,7 +49,11 @@ class KeyInUse(GatewayError):
 
 
 class NotAvailable(GatewayError):
-    """Stripe refuses our key or its rights."""
+    """Stripe refuses our key."""
+
+
+class NotAllowed(NotAvailable):
+    """Stripe knows our key, yet it is restricted and may not do this."""
 
 
 class Refused(GatewayError):
@@ -116,6 +121,18 @@ class Session(Amount):
     intent: Intent | None
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A webhook endpoint; `secret` is told once, by the answer that made it."""
+
+    id: str
+    url: str
+    api_version: str
+    enabled_events: tuple[str, ...]
+    is_enabled: bool
+    secret: str = field(default="", repr=False)
+
+
 def create_session(*, params: SessionCreateParams, idempotency_key: str) -> Session:
     """Open a Checkout Session; repeating the key with the same params returns the same one."""
     with failures():
@@ -175,6 +192,46 @@ def retrieve_intent(intent_id: str) -> Intent:
         )
 
 
+def list_endpoints() -> list[Endpoint]:
+    """Read every webhook endpoint of the account, newest first."""
+    with failures():
+        listed = _client().v1.webhook_endpoints.list(params={"limit": 100})
+        return [_endpoint(found) for found in listed.auto_paging_iter()]
+
+
+def create_endpoint(
+    *, url: str, events: Sequence[str], metadata: dict[str, str], idempotency_key: str
+) -> Endpoint:
+    """Have Stripe post these types of events to `url`; an unanswered request is repeated."""
+    # The library wants each type of event as a literal.
+    params: Any = {
+        "url": url,
+        "enabled_events": list(events),
+        "api_version": settings.STRIPE_API_VERSION,
+        "metadata": metadata,
+    }
+    with failures():
+        return _endpoint(
+            _client().v1.webhook_endpoints.create(
+                params=params,
+                options={"idempotency_key": idempotency_key, "max_network_retries": 2},
+            )
+        )
+
+
+def update_endpoint(endpoint_id: str, *, url: str, events: Sequence[str]) -> Endpoint:
+    """Enable an endpoint with this address and these events; its API version cannot change."""
+    params: Any = {"url": url, "enabled_events": list(events), "disabled": False}
+    with failures():
+        return _endpoint(_client().v1.webhook_endpoints.update(endpoint_id, params=params))
+
+
+def delete_endpoint(endpoint_id: str) -> None:
+    """Have Stripe post nothing there any more; raises Missing."""
+    with failures():
+        _client().v1.webhook_endpoints.delete(endpoint_id)
+
+
 def configure_library() -> None:
     """Give dj-stripe's calls, which use the library's global client, our time-outs and retries."""
     stripe.default_http_client = stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS))
@@ -208,11 +265,11 @@ def failures() -> Iterator[None]:
         level = logging.WARNING if is_nobodys_bug else logging.ERROR
         logger.log(
             level,
-            "Stripe: %s (status %s, code %s, request %s)",
-            type(error).__name__,
-            error.http_status,
-            error.code,
-            error.request_id,
+            "stripe call failed",
+            error=type(error).__name__,
+            status=error.http_status,
+            code=error.code,
+            stripe_request_id=error.request_id,
         )
         raise ours from error
 
@@ -222,8 +279,10 @@ def _translated(error: stripe.StripeError) -> GatewayError:
     match error:
         case stripe.RateLimitError():
             return Busy(name)
-        case stripe.AuthenticationError() | stripe.PermissionError():
+        case stripe.AuthenticationError():
             return NotAvailable(name)
+        case stripe.PermissionError():
+            return NotAllowed(name)
         case stripe.InvalidRequestError(http_status=404):
             return Missing(name)
         case stripe.InvalidRequestError(code="email_invalid"):
@@ -235,6 +294,18 @@ def _translated(error: stripe.StripeError) -> GatewayError:
         case _:
             replayed = (error.headers or {}).get("Idempotent-Replayed") == "true"
             return ReplayedFailure(name) if replayed else Unreachable(name)
+
+
+def _endpoint(found: stripe.WebhookEndpoint) -> Endpoint:
+    return Endpoint(
+        id=found.id,
+        url=found.url,
+        api_version=found.api_version or "",
+        enabled_events=tuple(found.enabled_events),
+        is_enabled=found.status == "enabled",
+        # Left out of every answer but one.
+        secret=getattr(found, "secret", None) or "",
+    )
 
 
 def _session(found: stripe.checkout.Session) -> Session:

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from structlog.contextvars import bind_contextvars
 
 from cart.access import current_cart
 from cart.models import Cart
@@ -190,4 +191,5 @@ def signed_order(number: str, signature: str) -> Order:
     order = Order.objects.filter(number=number).first()
     if order is None or not links.is_signed(number, signature):
         raise Http404("no such order")
+    bind_contextvars(order_number=order.number)
     return order

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
 from djstripe.models import WebhookEndpoint, WebhookEventTrigger
 from djstripe.views import ProcessWebhookView
+from structlog.contextvars import bind_contextvars
 
 from payments.models import InboxEvent
 from payments.services import inbox
@@ -51,6 +52,7 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
         if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
+        bind_contextvars(stripe_event_id=payload["id"])
         try:
             inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
         except DataError:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
+from structlog.contextvars import bind_contextvars
 
 from orders import links
 from orders import services as orders
@@ -52,6 +53,7 @@ def open_attempt(*, order_id: int, at: datetime) -> PaymentAttempt:
     # Twice at most: a first attempt that turns out lost or over makes room for a second.
     for _ in range(3):
         attempt = _current_attempt(order_id, at)
+        bind_contextvars(order_number=attempt.order.number, payment_attempt_id=attempt.pk)
         if attempt.state == State.OPEN and attempt.deadline_at > at:
             return attempt
         if attempt.state == State.OPEN:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
 from orders.models import Reason
@@ -49,6 +50,7 @@ def process(*, inbox_id: int, at: datetime) -> None:
     Raises what reading and settling raise; `record_failure` keeps it.
     """
     row = InboxEvent.objects.get(pk=inbox_id)
+    bind_contextvars(stripe_event_id=row.event_id)
     if row.is_finished:
         return
     read = _READERS.get(row.type)
@@ -143,3 +145,5 @@ _READERS: dict[str, Callable[[InboxEvent], Session | None]] = {
     "payment_intent.payment_failed": _read_session_of_intent,
     "charge.updated": _read_session_of_intent,
 }
+# What the endpoint at Stripe is asked to send; the one place that says so.
+HANDLED = tuple(_READERS)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
 from orders.carts import is_followed
@@ -65,6 +66,7 @@ def settle(*, session: Session, cause: str, at: datetime) -> Settled:
     attempt = _attempt_of(session)
     # The order's lock makes all that is said of one order take turns; only now is the attempt read.
     order = orders.lock(attempt.order_id)
+    bind_contextvars(order_number=order.number, payment_attempt_id=attempt.pk)
     attempt.refresh_from_db()
     _adopt(attempt, session)
     match session.status, session.payment_status:

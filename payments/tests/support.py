@@ -1,6 +1,7 @@
 """What payment tests share: a cart to order, Stripe's events delivered as Stripe does, jobs run."""
 
 import json
+from contextvars import copy_context
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -26,6 +27,7 @@ from orders.services import Buyer
 from orders.tests.factories import ADDRESS
 from payments.models import PaymentAttempt
 from payments.services import placing
+from payments.tracing import traced
 from shop.models import Variant
 
 
@@ -97,22 +99,25 @@ def run_jobs(*, but: tuple[str, ...] = ("mirror_event",)) -> None:
     A job that fails raises here: nothing is retried behind a test's back.
     """
     while row := _next_job(but):
-        task = app.tasks[row.task_name]
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [row.pk])
-        if task.pass_context:
-            job = Job(
-                id=row.pk,
-                queue=row.queue_name,
-                lock=None,
-                queueing_lock=None,
-                task_name=row.task_name,
-                attempts=row.attempts,
-            )
-            context = JobContext(app=app, job=job, start_timestamp=0.0, abort_reason=lambda: None)
-            task.func(context, **row.args)
-        else:
-            task.func(**row.args)
+        copy_context().run(_run, row)
+
+
+def _run(row: ProcrastinateJob) -> None:
+    task = app.tasks[row.task_name]
+    job = Job(
+        id=row.pk,
+        queue=row.queue_name,
+        lock=None,
+        queueing_lock=None,
+        task_name=row.task_name,
+        task_kwargs=row.args,
+        attempts=row.attempts,
+    )
+    context = JobContext(app=app, job=job, start_timestamp=0.0, abort_reason=lambda: None)
+    with traced(job):
+        task.func(*[context] if task.pass_context else [], **job.task_kwargs)
 
 
 def _next_job(but: tuple[str, ...]) -> ProcrastinateJob | None:

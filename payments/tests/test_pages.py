@@ -211,7 +211,7 @@ def test_the_success_page_asks_again_until_the_database_knows_and_never_asks_str
     assert first["Refresh"] == f"3; url={path}?asked=1"
     assert second["Refresh"] == f"3; url={path}?asked=2"
     jobs = ProcrastinateJob.objects.filter(task_name="payments.tasks.reconcile_attempt")
-    assert [job.args for job in jobs] == [{"attempt_id": attempt.pk}]
+    assert [job.args["attempt_id"] for job in jobs] == [attempt.pk]
     assert sandbox.get("faults")["data"] != []
     sandbox.clear_faults()
     support.run_jobs()

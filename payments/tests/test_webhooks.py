@@ -75,7 +75,7 @@ def test_a_signed_event_is_stored_once_with_one_job(endpoint: WebhookEndpoint) -
         "received",
         "webhook",
     )
-    assert [job.args for job in ProcrastinateJob.objects.all()] == [{"inbox_id": row.pk}]
+    assert [job.args["inbox_id"] for job in ProcrastinateJob.objects.all()] == [row.pk]
 
 
 def test_the_answer_needs_few_queries(
