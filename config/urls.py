@@ -1,12 +1,11 @@
 """The root of all addresses."""
 
 from allauth.account.decorators import secure_admin_login
-from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.static import serve
 
 from config.health import health
+from config.media import media
 from payments.webhooks import WebhookView
 
 # Staff sign in where everybody does, under the same limits.
@@ -25,5 +24,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stripe/", include((webhook_urls, "djstripe"))),
     path("health", health, name="health"),
     # Pictures that staff uploaded; a proxy or a bucket may take this over.
-    re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+    re_path(r"^media/(?P<path>.*)$", media),
 ]
