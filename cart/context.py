@@ -7,6 +7,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 
 from cart.access import current_cart
+from cart.models import Cart
 
 
 def cart(request: HttpRequest) -> dict[str, Callable[[], int]]:
@@ -17,10 +18,12 @@ def cart(request: HttpRequest) -> dict[str, Callable[[], int]]:
     return {"cart_count": partial(_count, request)}
 
 
-def _count(request: HttpRequest) -> int:
-    """Return the units in the visitor's cart."""
-    visitors = current_cart(request)
-    if visitors is None:
-        return 0
-    units: int = visitors.lines.aggregate(units=Sum("quantity", default=0))["units"]
+def units_in(held: Cart) -> int:
+    """Return how many things a cart holds, over all its lines."""
+    units: int = held.lines.aggregate(units=Sum("quantity", default=0))["units"]
     return units
+
+
+def _count(request: HttpRequest) -> int:
+    visitors = current_cart(request)
+    return units_in(visitors) if visitors else 0

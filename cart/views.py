@@ -1,6 +1,6 @@
 """The cart and its forms: each changes one thing and leads back to the cart.
 
-With htmx the forms follow the same redirect and take their part out of the cart's page.
+With htmx the forms of the cart's page follow the same redirect and take their part out of it.
 """
 
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import prefetch_related_objects
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from cart import services
 from cart.access import cart_for_writing, current_cart
+from cart.context import units_in
 from cart.cross_origin import same_origin_only
 from cart.forms import AddForm, QuantityForm
 from cart.quotes import QuoteLine, quote
@@ -39,28 +40,42 @@ def detail(request: HttpRequest) -> HttpResponse:
 @same_origin_only
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
+    """Add to the cart and lead there; htmx gets a piece of a page, for where it was asked from."""
     form = AddForm(request.POST)
     is_valid = form.is_valid()
-    variant = get_object_or_404(
-        Variant.objects.on_sale().select_related("product"), pk=form.cleaned_data.get("variant")
-    )
+    is_htmx = "HX-Request" in request.headers
+    variants = Variant.objects.select_related("product")
+    variant = get_object_or_404(variants, pk=form.cleaned_data.get("variant"))
+    if not variant.is_on_sale:
+        if is_htmx:
+            return _refuse(request, "This edition is no longer on sale.", status=409)
+        raise Http404
     if not is_valid:
+        if is_htmx:
+            return _refuse(request, " ".join(map(str, form.errors["quantity"])), status=422)
         return render(request, "cart/add.html", {"form": form, "variant": variant}, status=422)
     at = now()
-    change = services.add(
-        cart=cart_for_writing(request, at),
-        variant=variant,
-        quantity=form.cleaned_data["quantity"],
-        at=at,
-    )
+    cart = cart_for_writing(request, at)
+    change = services.add(cart=cart, variant=variant, quantity=form.cleaned_data["quantity"], at=at)
     name = f"“{variant.product.title}” ({variant.title})"
-    if change.units:
-        units = f"{change.units} of " if change.units > 1 else ""
-        messages.success(request, f"Added {units}{name} to your cart.")
-    if change.is_capped:
-        limit = settings.CART_LINE_LIMIT
-        messages.warning(request, f"A cart holds at most {limit} of {name}.")
+    units = f"{change.units} of " if change.units > 1 else ""
+    added = f"Added {units}{name} to your cart." if change.units else ""
+    capped = (
+        f"A cart holds at most {settings.CART_LINE_LIMIT} of {name}." if change.is_capped else ""
+    )
+    if is_htmx:
+        # A guest's first cart is known to the browser only once this answer is there.
+        answer = {"added": added, "capped": capped, "cart_count": units_in(cart)}
+        return render(request, "cart/_answer.html", answer)
+    if added:
+        messages.success(request, added)
+    if capped:
+        messages.warning(request, capped)
     return redirect("cart:detail")
+
+
+def _refuse(request: HttpRequest, refusal: str, status: int) -> HttpResponse:
+    return render(request, "cart/_answer.html", {"refusal": refusal}, status=status)
 
 
 @require_POST

@@ -96,10 +96,15 @@ def _scale(known: Currency) -> int:
     return int(10 ** (known.stripe_exponent - known.exponent))
 
 
+def to_decimal(amount_minor: int, code: str) -> Decimal:
+    """Return minor units in the currency's main unit, with all its digits: `490, "EUR"` is 4.90."""
+    return Decimal(amount_minor).scaleb(-currency(code).exponent)
+
+
 def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:
     """Return an amount as people write it in `locale`: `499, "EUR"` is "€4.99" in English."""
     exponent = currency(code).exponent
-    amount = Decimal(amount_minor).scaleb(-exponent)
+    amount = to_decimal(amount_minor, code)
     territory = locale.replace("-", "_")
     text: str = _pattern(territory, exponent).apply(
         amount, territory, currency=code, currency_digits=False

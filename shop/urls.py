@@ -1,8 +1,11 @@
 """Addresses of the catalog."""
 
+from django.contrib.sitemaps.views import sitemap
 from django.urls import path
+from django.views.generic import TemplateView
 
 from shop import views
+from shop.sitemaps import SITEMAPS
 
 app_name = "shop"
 urlpatterns = [
@@ -10,4 +13,10 @@ urlpatterns = [
     path("category/<slug:slug>/", views.category, name="category"),
     path("product/<slug:slug>/", views.product, name="product"),
     path("search/", views.search, name="search"),
+    path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
+    path(
+        "robots.txt",
+        TemplateView.as_view(template_name="shop/robots.txt", content_type="text/plain"),
+        name="robots",
+    ),
 ]

@@ -1,33 +1,47 @@
 """The pages of the catalog. They are the same for everybody and set no cookie."""
 
-from urllib.parse import urlencode
-
 from django.conf import settings
-from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from shop.categories import CategoryTree
+from shop.clock import now
+from shop.listing import Listing, Sort, listing
 from shop.models import Category, Product, Variant
+from shop.structured_data import product_data, trail_data
 
-PER_PAGE = 24
 NEWEST = 12
+OF_THE_DAY = 6
 RELATED = 6
 SEARCH_LENGTH = 200
+SEARCH_WORDS = 4
 
 
 def home(request: HttpRequest) -> HttpResponse:
     tree = CategoryTree.load()
-    newest = Product.objects.on_sale().for_cards().order_by("-created_at", "-pk")
-    shelves = [(shelf, tree.children.get(shelf.pk, [])) for shelf in tree.children.get(None, [])]
+    shelves = tree.children.get(None, [])
+    on_sale = Product.objects.on_sale().for_cards().order_by("-created_at", "-pk")
+    # Both rows take their covers in one query, below.
+    newest = list(on_sale.prefetch_related(None)[:NEWEST])
+    # Another shelf each day, so that more of the shop is seen than what came last.
+    shelf = shelves[now().toordinal() % len(shelves)] if shelves else None
+    of_the_day = []
+    if shelf:
+        others = on_sale.filter(category__in=tree.below(shelf)).exclude(
+            pk__in=[book.pk for book in newest]
+        )
+        of_the_day = list(others.prefetch_related(None)[:OF_THE_DAY])
+    prefetch_related_objects(newest + of_the_day, "images")
     return render(
         request,
         "shop/home.html",
         {
-            # A list, since the page shows the first of them twice.
-            "newest": list(newest[:NEWEST]),
-            "shelves_with_children": shelves,
+            "newest": newest,
+            "shelf_of_the_day": shelf,
+            "of_the_day": of_the_day,
+            "shelves": shelves,
+            "shelves_with_children": [(each, tree.children.get(each.pk, [])) for each in shelves],
             "canonical_url": _canonical(request),
         },
     )
@@ -37,7 +51,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     shelf = get_object_or_404(Category, slug=slug)
     tree = CategoryTree.load()
     products = Product.objects.on_sale().filter(category__in=tree.below(shelf)).for_cards()
-    page = _page(request, products.order_by("title", "pk"))
+    shown = listing(request, products, [Sort.TITLE, Sort.NEWEST, Sort.CHEAPEST, Sort.DEAREST])
     path = tree.path(shelf)
     return render(
         request,
@@ -46,10 +60,12 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
             "category": shelf,
             "children": tree.children.get(shelf.pk, []),
             "trail": path[:-1],
+            "trail_data": trail_data(path),
             "open_shelf": path[0],
-            "page": page,
-            "pages": page.paginator.get_elided_page_range(page.number),
-            "canonical_url": _canonical(request, page),
+            "shelves": tree.children.get(None, []),
+            "listing": shown,
+            # The same books in another order are nothing that a search engine should list again.
+            "canonical_url": None if shown.is_sorted else _canonical(request, shown),
         },
     )
 
@@ -63,7 +79,8 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         slug=slug,
     )
     variants = Variant.objects.on_sale().filter(product=found)
-    trail = CategoryTree.load().path(found.category)
+    tree = CategoryTree.load()
+    trail = tree.path(found.category)
     related = (
         Product.objects.on_sale().filter(category=found.category).exclude(pk=found.pk).for_cards()
     )
@@ -72,11 +89,14 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "shop/product.html",
         {
             "product": found,
+            "product_data": product_data(found, variants),
             "variants": variants,
             "chosen": next((variant for variant in variants if variant.free), None),
             "line_limit": settings.CART_LINE_LIMIT,
             "trail": trail,
+            "trail_data": trail_data(trail, found.title),
             "open_shelf": trail[0],
+            "shelves": tree.children.get(None, []),
             "related": related.order_by("-created_at", "-pk")[:RELATED],
             "canonical_url": _canonical(request),
         },
@@ -86,26 +106,22 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     # PostgreSQL's text cannot hold NUL.
     text = request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
-    products = Product.objects.on_sale().matching(text) if text else Product.objects.none()
-    page = _page(request, products.for_cards())
+    products = Product.objects.on_sale().matching(text).for_cards()
+    sorts = [Sort.RELEVANCE, Sort.TITLE, Sort.NEWEST, Sort.CHEAPEST, Sort.DEAREST]
+    words = text.split()
     return render(
         request,
         "shop/search.html",
         {
             "search_text": text,
-            "query": urlencode({"q": text}) + "&",
-            "page": page,
-            "pages": page.paginator.get_elided_page_range(page.number),
+            # Nothing has all the words, but something may have one of them.
+            "words": words[:SEARCH_WORDS] if len(words) > 1 else [],
+            "listing": listing(request, products, sorts, q=text) if text else None,
         },
     )
 
 
-def _page(request: HttpRequest, products: QuerySet[Product]) -> Page[Product]:
-    """Return the page asked for, or the nearest there is."""
-    return Paginator(products, PER_PAGE).get_page(request.GET.get("page"))
-
-
-def _canonical(request: HttpRequest, page: Page[Product] | None = None) -> str:
+def _canonical(request: HttpRequest, shown: Listing | None = None) -> str:
     """Return the one address of this page, whatever host and query it was asked by."""
-    query = f"?page={page.number}" if page and page.number > 1 else ""
+    query = f"?page={shown.page.number}" if shown and shown.page.number > 1 else ""
     return f"{settings.SITE_URL}{request.path}{query}"

@@ -17,7 +17,7 @@ def test_shows_its_own_products_and_its_descendants(client: Client) -> None:
 
     page = client.get("/category/fiction/")
 
-    assert [product.title for product in page.context["page"]] == ["A", "B", "C"]
+    assert [product.title for product in page.context["listing"].page] == ["A", "B", "C"]
 
 
 def test_breadcrumbs_lead_from_the_root_down(client: Client) -> None:
@@ -38,7 +38,7 @@ def test_categories_hung_under_each_other_still_have_a_page(client: Client) -> N
 
     page = client.get("/category/first/")
 
-    assert len(page.context["page"]) == 1
+    assert len(page.context["listing"].page) == 1
 
 
 def test_pages_hold_24_products(client: Client) -> None:
@@ -49,7 +49,7 @@ def test_pages_hold_24_products(client: Client) -> None:
     first = client.get("/category/novels/")
     second = client.get("/category/novels/?page=2")
 
-    assert (len(first.context["page"]), len(second.context["page"])) == (24, 1)
+    assert (len(first.context["listing"].page), len(second.context["listing"].page)) == (24, 1)
     assert 'href="?page=2" rel="next"' in first.text
     assert '<link rel="canonical" href="http://testserver/category/novels/?page=2">' in second.text
 
@@ -65,7 +65,7 @@ def test_page_that_is_not_there_gives_the_nearest(client: Client, asked: str, gi
 
     page = client.get(f"/category/novels/?page={asked}")
 
-    assert (page.status_code, page.context["page"].number) == (200, given)
+    assert (page.status_code, page.context["listing"].page.number) == (200, given)
 
 
 def test_unknown_category_is_not_found(client: Client) -> None:
@@ -84,13 +84,13 @@ def test_empty_category_says_so(client: Client) -> None:
 
 
 @pytest.mark.parametrize("products", [1, 24])
-def test_category_takes_six_queries(
+def test_category_takes_five_queries(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries, products: int
 ) -> None:
     category = CategoryFactory(slug="novels")
     for _ in range(products):
         VariantFactory(product=ProductFactory(category=category))
 
-    # The category, the tree, the count, products, images, categories for the head.
-    with django_assert_num_queries(6):
+    # The category, the tree, the count, products, images.
+    with django_assert_num_queries(5):
         client.get("/category/novels/")

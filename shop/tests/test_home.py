@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -57,6 +58,46 @@ def test_categories_are_listed_with_those_below(client: Client) -> None:
     assert page.context["shelves_with_children"] == [(fiction, [novels])]
 
 
+def test_a_shelf_shows_what_is_not_among_the_newest(client: Client) -> None:
+    shelf = CategoryFactory(name="Fiction")
+    at = now()
+    for days in range(14):
+        book = ProductFactory(
+            title=f"Day {days}",
+            category=CategoryFactory(parent=shelf),
+            created_at=at - timedelta(days=days),
+        )
+        VariantFactory(product=book)
+
+    page = client.get(reverse("shop:home"))
+
+    assert [book.title for book in page.context["of_the_day"]] == ["Day 12", "Day 13"]
+    assert "Today from Fiction" in page.text
+
+
+def test_terms_are_those_of_the_settings(client: Client, settings: LazySettings) -> None:
+    settings.SHIPPING_FLAT_MINOR, settings.SHIPPING_FREE_FROM_MINOR = 3_90, 40_00
+    settings.RETURN_DAYS = 30
+
+    text = client.get(reverse("shop:home")).text
+
+    assert "Shipping €3.90, free from €40.00" in text
+    assert "30 days to return" in text
+
+
+@pytest.mark.parametrize(("flat", "free_from"), [(0, 50_00), (4_90, 0)])
+def test_shipping_that_never_costs_is_called_free(
+    client: Client, settings: LazySettings, flat: int, free_from: int
+) -> None:
+    settings.SHIPPING_FLAT_MINOR, settings.SHIPPING_FREE_FROM_MINOR = flat, free_from
+    settings.RETURN_DAYS = 0
+
+    text = client.get(reverse("shop:home")).text
+
+    assert "Free shipping" in text
+    assert "days to return" not in text
+
+
 def test_empty_shop_says_so(client: Client) -> None:
     page = client.get(reverse("shop:home"))
 
@@ -71,6 +112,6 @@ def test_home_takes_four_queries(
     for _ in range(products):
         VariantFactory()
 
-    # Categories for the page and for the head, products, images.
+    # The tree, the newest, the shelf of the day, the images of both.
     with django_assert_num_queries(4):
         client.get(reverse("shop:home"))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def search(client: Client, text: str) -> list[str]:
     page = client.get("/search/", {"q": text})
     assert page.status_code == 200
-    return [product.title for product in page.context["page"]]
+    return [product.title for product in page.context["listing"].page]
 
 
 def test_finds_words_of_title_attributes_and_description(client: Client) -> None:
@@ -83,7 +83,7 @@ def test_pages_keep_the_text(client: Client) -> None:
 
     page = client.get("/search/", {"q": "tales & more", "page": "2"})
 
-    assert len(page.context["page"]) == 1
+    assert len(page.context["listing"].page) == 1
     assert 'href="?q=tales+%26+more&amp;page=1" rel="prev"' in page.text
 
 
