@@ -27,7 +27,7 @@ def add_shown_book(page: Page, title: str) -> None:
     """Add the paperback of the book whose page is shown, and go to the cart."""
     page.get_by_role("radio", name="Paperback").check()
     page.get_by_role("button", name="Add to cart").click()
-    expect(page.get_by_role("status")).to_contain_text(f"Added “{title}”")
+    expect(page.get_by_role("status").filter(has_text=f"Added “{title}”")).to_be_visible()
     page.get_by_role("banner").get_by_role("link", name="Cart").click()
     expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
 

@@ -95,7 +95,7 @@ def test_a_purchase_needs_no_mouse(page: Page, email: str) -> None:
 
     steps.tab_to(page, page.get_by_role("button", name="Add to cart"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text(f"Added “{steps.BOOK}”")
+    expect(page.get_by_role("status").filter(has_text="Added")).to_contain_text(steps.BOOK)
     steps.tab_to(page, page.get_by_role("link", name="Cart 1 item"), key="Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
