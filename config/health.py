@@ -1,9 +1,42 @@
-"""Is this process alive, and can it reach its database?"""
+"""What a monitor asks: does this process live, and does all work that it stands on?"""
 
-from django.db import Error, connection
+import os
+import secrets
+import threading
+import time
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.db import DatabaseCache
+from django.db import Error, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from payments import stripe_check
+from shop.clock import now
+
+OK = "ok"
+UNREACHABLE, UNKNOWN = "unreachable", "unknown"
+_STARTED = time.monotonic()
+_QUERY_MILLISECONDS = 2000
+# How long a job that is due may wait, in seconds. A buyer waits for the first; nobody does for the
+# last two.
+_LONGEST_WAITS = {"webhooks": 120.0, "mirror": 3600.0, "images": 3600.0}
+_LONGEST_WAIT = 300.0
+_WAITS = """
+    SELECT job.queue_name,
+           EXTRACT(EPOCH FROM now() - min(COALESCE(job.scheduled_at, queued.at)))::float
+    FROM procrastinate_jobs job
+    JOIN procrastinate_events queued ON queued.job_id = job.id AND queued.type = 'deferred'
+    WHERE job.status = 'todo' AND COALESCE(job.scheduled_at, '-infinity') <= now()
+    GROUP BY job.queue_name
+"""
+_HAS_WORKER = """
+    SELECT EXISTS (
+        SELECT FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)
+    )
+"""
 
 
 @never_cache
@@ -16,3 +49,75 @@ def health(request: HttpRequest) -> JsonResponse:
     except Error:
         return JsonResponse({"status": "unhealthy"}, status=503)
     return JsonResponse({"status": "healthy"})
+
+
+@never_cache
+@require_safe
+def deep(request: HttpRequest) -> JsonResponse:
+    """Answer 200 when all is well, else 503, with a word on each part.
+
+    For alarms, not for a load balancer: taking web processes away mends neither Stripe nor a worker
+    that is gone. It is open to everybody: the words tell little, and asking costs a few quick
+    queries; only the worker ever calls Stripe.
+    """
+    database, queue = _database_and_queue()
+    cache = _cache(database)
+    at = now()
+    checks = {
+        "database": database,
+        "queue": queue,
+        "cache": cache,
+        "stripe": stripe_check.last_word(at=at) if cache == OK else UNKNOWN,
+    }
+    is_healthy = set(checks.values()) == {OK}
+    return JsonResponse(
+        {
+            "status": "healthy" if is_healthy else "unhealthy",
+            "checks": checks,
+            "uptime": round(time.monotonic() - _STARTED),
+            "timestamp": at.isoformat(timespec="seconds"),
+        },
+        status=200 if is_healthy else 503,
+    )
+
+
+def _database_and_queue() -> tuple[str, str]:
+    """Return `ok` or `unreachable`, and `ok`, `no worker`, `behind` or `unknown`."""
+    database, queue = UNREACHABLE, UNKNOWN
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true)", [str(_QUERY_MILLISECONDS)]
+            )
+            database = OK
+            cursor.execute(_HAS_WORKER, [settings.WORKER_STALLED_SECONDS])
+            has_worker = cursor.fetchone() == (True,)
+            cursor.execute(_WAITS)
+            is_behind = any(
+                seconds > _LONGEST_WAITS.get(name, _LONGEST_WAIT)
+                for name, seconds in cursor.fetchall()
+            )
+            queue = "no worker" if not has_worker else "behind" if is_behind else OK
+    except Error:
+        # What was learned before is what there is to say.
+        return database, UNKNOWN
+    return database, queue
+
+
+def _cache(database: str) -> str:
+    """Return `ok` or `unreachable`; only a value that comes back proves that the cache answers.
+
+    django-redis is told to be silent about a Redis that is away.
+    """
+    cache = caches["default"]
+    if isinstance(cache, DatabaseCache) and database != OK:
+        # It would wait for the database once more.
+        return UNREACHABLE
+    # One key per thread, so that two who ask at once do not meet, and none is left behind.
+    key = f"health:{os.getpid()}:{threading.get_ident()}"
+    value = secrets.token_hex(8)
+    try:
+        cache.set(key, value, timeout=60)
+        return OK if cache.get(key) == value else UNREACHABLE
+    except Error:
+        return UNREACHABLE

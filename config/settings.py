@@ -269,7 +269,7 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = _https
 # Stripe counts a redirect as a failure, and a health check comes without a proxy.
-SECURE_REDIRECT_EXEMPT = [r"^stripe/webhook/", r"^health$"]
+SECURE_REDIRECT_EXEMPT = [r"^stripe/webhook/", r"^health(/deep)?$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 SECURE_REFERRER_POLICY = "same-origin"

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from config.health import health
+from config.health import deep, health
 from config.media import media
 from payments.webhooks import WebhookView
 
@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("stripe/", include((webhook_urls, "djstripe"))),
     path("health", health, name="health"),
+    path("health/deep", deep, name="health_deep"),
     # Pictures that staff uploaded; a proxy or a bucket may take this over.
     re_path(r"^media/(?P<path>.*)$", media),
 ]

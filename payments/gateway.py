@@ -192,6 +192,16 @@ def retrieve_intent(intent_id: str) -> Intent:
         )
 
 
+def ping() -> None:
+    """Ask Stripe whose key this is: one small object, and nobody's order or person in it."""
+    with failures():
+        try:
+            _client().v1.accounts.retrieve_current()
+        except stripe.PermissionError:
+            # Stripe knows our key. A restricted one need not have the right to see the account.
+            return
+
+
 def list_endpoints() -> list[Endpoint]:
     """Read every webhook endpoint of the account, newest first."""
     with failures():

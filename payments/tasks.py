@@ -8,7 +8,7 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Status
 
-from payments import gateway
+from payments import gateway, stripe_check
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue_once
 from payments.retries import PASSING, Patiently
@@ -71,6 +71,13 @@ def expire_order(order_id: int) -> None:
         holds.expire(order_id=order_id, at=now())
     except PASSING as error:
         logger.warning("order %s keeps its units until Stripe answers: %r", order_id, error)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="default", queueing_lock="check_stripe")
+def check_stripe(timestamp: int) -> None:
+    """Ask whether Stripe answers, for `/health/deep`."""
+    stripe_check.ask(at=now())
 
 
 @app.periodic(cron="* * * * * */15")
