@@ -28,7 +28,7 @@ def test_it_says_what_came_in_leads_on_and_refreshes_the_count(client: Client) -
     assert "Added 2 of “Emma” (Paperback) to your cart." in text
     assert 'href="/cart/">View cart</a>' in text
     assert 'href="/checkout/">Checkout</a>' in text
-    assert 'id="cart-link" href="/cart/" hx-swap-oob="true">' in text
+    assert 'id="cart-link" href="/cart/" data-hx-swap-oob="true">' in text
     assert '<span class="site-header__count">2<' in text
     assert "<html" not in text
 
