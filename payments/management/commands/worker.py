@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from procrastinate import App
 from procrastinate.contrib.django import app
 
+from payments.startup import require_migrations, wait_for_database
 from payments.tracing import trace_job
 
 # dj-stripe's mirror holds a transaction open while it calls Stripe, and a picture takes a second and
@@ -18,6 +19,12 @@ _QUEUES = {("webhooks", "mail", "default"): 4, ("mirror",): 1, ("images",): 1}
 
 class Command(BaseCommand):
     help = "Run the shop's jobs: Stripe's events, mail, deadlines. Ctrl-C or SIGTERM ends it."
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Before `handle`, because the checks that come first ask the database.
+        wait_for_database()
+        require_migrations()
+        return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("worker: ready")
@@ -59,7 +66,7 @@ async def _run(worker_app: App) -> None:
         ]
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop, workers)
+            loop.add_signal_handler(number, _stop_aloud, workers)
         # A worker that dies takes the process with it, so that whoever watches it starts it anew.
         done, running = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
         _stop(list(running))
@@ -69,6 +76,13 @@ async def _run(worker_app: App) -> None:
                 worker.result()
 
 
+def _stop_aloud(workers: list[asyncio.Task[None]]) -> None:
+    print("worker: stopping", flush=True)
+    _stop(workers)
+
+
 def _stop(workers: list[asyncio.Task[None]]) -> None:
+    """Ask each to stop, once: one that is asked again no longer waits for the jobs it runs."""
     for worker in workers:
-        worker.cancel()
+        if not worker.cancelling():
+            worker.cancel()
