@@ -57,6 +57,10 @@ def server_error() -> ApiError:
     return ApiError(500, message, kind="api_error", is_stored=True)
 
 
+def forbidden() -> ApiError:
+    return ApiError(403, "The provided key does not have the required permissions (as asked for).")
+
+
 def rate_limited() -> ApiError:
     return ApiError(429, "Request rate limit exceeded.", code="rate_limit")
 

@@ -5,6 +5,7 @@ refuse             the connection is closed and nothing done
 error_before       500, nothing done; kept under the idempotency key and replayed, as
 error_after        500 with the work done
 rate_limit         429                    conflict           409, as if the key were in use
+forbidden          403, as with a restricted key
 slow               waits `seconds` before the work
 webhook_duplicate  queues the event twice
 webhook_shuffle    may send the event before or after all others that are due with it
@@ -18,7 +19,16 @@ import threading
 from typing import Any
 
 REQUEST_KINDS = frozenset(
-    {"drop_answer", "error_before", "error_after", "rate_limit", "slow", "refuse", "conflict"}
+    {
+        "drop_answer",
+        "error_before",
+        "error_after",
+        "rate_limit",
+        "slow",
+        "refuse",
+        "conflict",
+        "forbidden",
+    }
 )
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
 _KINDS = REQUEST_KINDS | WEBHOOK_KINDS

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse
 
-from stripe_sandbox.errors import key_in_use, rate_limited, server_error
+from stripe_sandbox.errors import forbidden, key_in_use, rate_limited, server_error
 from stripe_sandbox.faults import Fault
 
 CONNECTION_KEY = "stripe_sandbox.connection"
@@ -27,6 +27,8 @@ def refuse_if_struck(struck: Mapping[str, Fault]) -> None:
         time.sleep(struck["slow"].seconds)
     if "rate_limit" in struck:
         raise rate_limited()
+    if "forbidden" in struck:
+        raise forbidden()
     if "conflict" in struck:
         raise key_in_use("(the sandbox was asked to say so)")
     if "error_before" in struck:

@@ -6,4 +6,5 @@ settling   what Stripe says of a session becomes ledger, attempt and order
 holds      ending orders that were not paid in time
 reviews    answering what waits for a person
 inbox      Stripe's events, stored once and processed
+endpoints  where Stripe posts its events, and the secret that signs them
 """

@@ -81,7 +81,7 @@ def deliver(event: dict[str, Any]) -> int:
 
 def endpoint_row() -> WebhookEndpoint:
     """Return dj-stripe's row of the shop's endpoint, provisioned by the command."""
-    call_command("provision_webhook", stdout=StringIO())
+    call_command("provision_webhook", stdout=StringIO(), stderr=StringIO())
     return WebhookEndpoint.objects.get()
 
 
@@ -129,6 +129,18 @@ def stripe_get(path: str) -> Any:
     """Ask Stripe itself, past our gateway."""
     answer = requests.get(
         f"{settings.STRIPE_API_HOST}/v1/{path}",
+        headers={"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def stripe_post(path: str, **form: str) -> Any:
+    """Have Stripe do something, past our gateway."""
+    answer = requests.post(
+        f"{settings.STRIPE_API_HOST}/v1/{path}",
+        data=form,
         headers={"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"},
         timeout=10,
     )
