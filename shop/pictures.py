@@ -29,7 +29,7 @@ WIDTHS = (144, 216, 384, 576, 960, 1440)
 _WORTH_A_FILE = 0.9
 # What browsers get to choose from, the smaller files first. One thread: pages are served meanwhile.
 _ENCODERS = {
-    "image/avif": ("AVIF", {"quality": 60, "speed": 6, "max_threads": 1}),
+    "image/avif": ("AVIF", {"quality": 60, "speed": 7, "max_threads": 1}),
     "image/webp": ("WEBP", {"quality": 78, "method": 4}),
 }
 TYPES = tuple(_ENCODERS)
@@ -144,8 +144,9 @@ def _in_full_color(image: Image.Image) -> Image.Image:
     """Return the picture in a mode that can be resized smoothly."""
     if image.mode.startswith("I"):
         # 16 bits of gray; convert() would cut off what is brighter than 8 bits can say.
-        return image.point(lambda value: value / 256).convert("L")
-    if image.mode in ("1", "P", "PA"):
+        image = image.point(lambda value: value / 256).convert("L")
+        image.info.pop("transparency", None)
+    if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 

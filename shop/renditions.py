@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage as storage
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from shop import pictures, queue
+from shop.faults import fault_point
 from shop.models import ProductImage
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def _publish(picture: ProductImage) -> None:
     except (FileNotFoundError, pictures.UnfitPicture) as error:
         logger.warning("picture %s gets no renditions: %s", picture.pk, error)
         return
+    fault_point("renditions:before-row")
     ProductImage.objects.filter(pk=picture.pk, image=name).update(
         renditions=made, width=width, height=height
     )

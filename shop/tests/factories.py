@@ -4,11 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from factory.declarations import LazyFunction, Sequence, SubFactory
-from factory.django import DjangoModelFactory
+from factory.django import DjangoModelFactory, ImageField
 
 from shop import services
 from shop.clock import now
-from shop.models import Category, Product, Variant
+from shop.models import Category, Product, ProductImage, Variant
 
 
 class CategoryFactory(DjangoModelFactory[Category]):
@@ -51,3 +51,13 @@ class VariantFactory(DjangoModelFactory[Variant]):
             services.receive(variant_id=variant.pk, quantity=on_hand, reference="factory", at=now())
             variant.refresh_from_db()
         return variant
+
+
+class ProductImageFactory(DjangoModelFactory[ProductImage]):
+    """A cover without renditions; their job is queued."""
+
+    class Meta:
+        model = ProductImage
+
+    product = SubFactory(ProductFactory)
+    image = ImageField(width=600, height=900, color="teal", format="WEBP", filename="cover.webp")

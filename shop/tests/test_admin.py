@@ -1,22 +1,26 @@
 """The catalog in the admin: prices as people write them, and stock by movements only."""
 
 import io
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from shop import services
 from shop.admin_forms import VariantForm
 from shop.clock import now
 from shop.models import Product, StockMovement, Variant
-from shop.tests.factories import CategoryFactory, VariantFactory
+from shop.tests.factories import CategoryFactory, ProductImageFactory, VariantFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +60,13 @@ def _variant_row(variant: Variant | None = None, **fields: Any) -> dict[str, Any
 
 def _image_row(upload: SimpleUploadedFile) -> dict[str, Any]:
     return {"images-TOTAL_FORMS": 1, "images-0-image": upload, "images-0-position": 0}
+
+
+def _upload(image: Image.Image, name: str = "cover.png") -> SimpleUploadedFile:
+    """Return a PNG as the browser sends it, under whatever name."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return SimpleUploadedFile(name, stream.getvalue(), content_type="image/png")
 
 
 def test_a_new_product_gets_its_time_currency_and_exact_price(staff: Client) -> None:
@@ -143,17 +154,52 @@ def test_an_upload_that_is_no_picture_is_a_form_error(staff: Client) -> None:
     assert not Product.objects.exists()
 
 
-def test_a_picture_is_stored_with_its_size(staff: Client) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (30, 40)).save(picture, "PNG")
-    upload = SimpleUploadedFile("cover.png", picture.getvalue(), content_type="image/png")
-    form = _product_form() | _image_row(upload)
+def test_a_picture_with_more_pixels_than_bytes_is_refused_and_nothing_is_written(
+    staff: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    form = _product_form() | _image_row(_upload(Image.new("1", (14_000, 14_000))))
+
+    answer = staff.post(reverse("admin:shop_product_add"), form)
+
+    assert answer.status_code == 200
+    assert "too many pixels: 25 megapixels" in str(answer.context["errors"])
+    assert not Product.objects.exists()
+    assert not ProcrastinateJob.objects.filter(queue_name="images").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_is_stored_with_its_size_under_a_name_that_says_what_it_is(
+    staff: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    form = _product_form() | _image_row(_upload(Image.new("RGB", (30, 40)), name="cover.jpg"))
 
     answer = staff.post(reverse("admin:shop_product_add"), form)
 
     assert answer.status_code == 302
     image = Product.objects.get().images.get()
     assert (image.width, image.height) == (30, 40)
+    assert re.fullmatch(r"products/[0-9a-f]{32}\.png", str(image.image))
+    assert (tmp_path / str(image.image)).is_file()
+    (job,) = ProcrastinateJob.objects.filter(queue_name="images")
+    assert (job.args["image_id"], job.args["original"]) == (image.pk, "")
+
+
+def test_a_picture_is_replaced_and_its_file_given_up(staff: Client) -> None:
+    image = ProductImageFactory()
+    before = str(image.image)
+    row = _image_row(_upload(Image.new("RGB", (30, 40))))
+    row |= {"images-INITIAL_FORMS": 1, "images-0-id": image.pk}
+    address = reverse("admin:shop_product_change", args=[image.product.pk])
+
+    answer = staff.post(address, _product_form(image.product) | row)
+
+    assert answer.status_code == 302
+    image.refresh_from_db()
+    assert (image.width, image.height) == (30, 40)
+    job = ProcrastinateJob.objects.filter(queue_name="images").order_by("pk")[1]
+    assert (job.args["image_id"], job.args["original"]) == (image.pk, before)
 
 
 @pytest.mark.parametrize("attributes", ['["Author"]', '{"Pages": 3}', "{", '"text"'])
