@@ -40,6 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "newest": newest,
             "shelf_of_the_day": shelf,
             "of_the_day": of_the_day,
+            "on_the_table": (of_the_day or newest)[:3],
             "shelves": shelves,
             "shelves_with_children": [(each, tree.children.get(each.pk, [])) for each in shelves],
             "canonical_url": _canonical(request),
