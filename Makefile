@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNNING := $(VENV)/.running
 DEVELOPING := $(VENV)/.developing
+PAGE_TOOLS := $(VENV)/page-tools/.installed
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e bench lint format lock clean
+.PHONY: help demo test e2e quality bench lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,8 +22,11 @@ demo: $(RUNNING)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000
 test: $(DEVELOPING)  ## run every test but the browser's, on a PostgreSQL of their own
 	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
-e2e: $(DEVELOPING)  ## run the browser tests, with the system's Chromium
+e2e: $(DEVELOPING) $(PAGE_TOOLS)  ## run the browser tests, with the system's Chromium
 	@$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
+
+quality: $(DEVELOPING) $(PAGE_TOOLS)  ## judge every page by axe, Nu and Lighthouse; reports in var/quality
+	@exec $(BIN)/python -m e2e.quality
 
 bench: $(RUNNING)  ## measure the shop beside a bare view, with wrk (BENCH_SECONDS, BENCH_BESIDE)
 	@exec $(BIN)/python -m bench
@@ -34,6 +38,8 @@ lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_WEBHOOK_SECRET := whsec_aaaaaaaaaaaaaaaaaaaaaaaa
+lint: export EMAIL_URL := smtp://127.0.0.1
+lint: export TRUSTED_PROXY_COUNT := 1
 lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -77,4 +83,13 @@ $(DEVELOPING): $(RUNNING) requirements-dev.txt requirements-spec.txt
 	@echo "Installing what the tests need (half a minute the first time) ..."
 	@$(INSTALL) -r requirements-dev.txt
 	@$(INSTALL) --no-deps -r requirements-spec.txt
+	@touch $@
+
+$(PAGE_TOOLS): e2e/package.json e2e/package-lock.json $(RUNNING)
+	@command -v npm >/dev/null || { echo "npm is missing: install the Debian package npm." >&2; exit 1; }
+	@command -v java >/dev/null || \
+	  { echo "Java is missing: install the Debian package default-jre-headless." >&2; exit 1; }
+	@echo "Installing what judges the pages in $(@D) (a quarter of a minute the first time) ..."
+	@mkdir -p $(@D) && cp e2e/package.json e2e/package-lock.json $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -13,6 +13,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+# What `make e2e` installs from package-lock.json.
+PAGE_TOOLS = PROJECT / ".venv" / "page-tools" / "node_modules"
 # What a checkout has and a fresh clone has not; .env would change the settings.
 NOT_CLONED = shutil.ignore_patterns(".*", "__pycache__", "var", "media", "staticfiles")
 LAST_LINE = "Ctrl-C ends all of it.\n"
@@ -36,7 +38,8 @@ class Demo:
         directory.chmod(0o711)
         shutil.copytree(PROJECT, directory / "shop", ignore=NOT_CLONED)
         (directory / "tmp").mkdir(mode=0o711)
-        return cls(directory, _two_free_ports())
+        # The sandbox takes the one after the shop's.
+        return cls(directory, free_ports(2))
 
     @property
     def shop_url(self) -> str:
@@ -52,12 +55,10 @@ class Demo:
 
     def start(self) -> None:
         """Start the demo and wait until it has told its login; raises AssertionError otherwise."""
-        # Little of the environment: what the tests' own settings put there is not for the demo.
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "config.demo"],
             cwd=self.directory / "shop",
-            env=environment | {"PORT": str(self.port), "TMPDIR": str(self.directory / "tmp")},
+            env=self._environment() | {"PORT": str(self.port)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -71,6 +72,25 @@ class Demo:
         login = LOGIN.search(said)
         assert login, said
         self.admin_email, self.admin_password = login["email"], login["password"]
+
+    def run(self, code: str) -> str:
+        """Run `code` in Django's shell on the running demo's database; returns what it printed."""
+        lines = (self.directory / "shop" / "var" / "demo.env").read_text().splitlines()
+        addresses = {"SITE_URL": self.shop_url, "STRIPE_API_HOST": self.sandbox_url}
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", code],
+            cwd=self.directory / "shop",
+            env=self._environment() | addresses | dict(line.split("=", 1) for line in lines),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def mails(self) -> list[str]:
+        """Return the mails that were sent, oldest first."""
+        files = (self.directory / "shop" / "var" / "mail").iterdir()
+        return [file.read_text() for file in sorted(files, key=lambda file: file.stat().st_mtime)]
 
     def stop(self) -> tuple[int, str]:
         """Send SIGTERM; returns the exit status, and what was said between that and the end."""
@@ -93,18 +113,23 @@ class Demo:
                     found[int(entry.name)] = command.strip()
         return found
 
+    def _environment(self) -> dict[str, str]:
+        # Little of ours: what the tests' own settings put there is not for the demo.
+        ours = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return ours | {"TMPDIR": str(self.directory / "tmp")}
+
     def busy_ports(self) -> list[int]:
         """Return which of the demo's two ports somebody listens on."""
         return [port for port in (self.port, self.port + 1) if not _is_free(port)]
 
 
-def _two_free_ports() -> int:
-    """Return the first of two free ports: the sandbox takes the one after the shop's."""
+def free_ports(count: int) -> int:
+    """Return the first of so many free ports in a row."""
     while True:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port: int = probe.getsockname()[1]
-        if port < 65535 and _is_free(port) and _is_free(port + 1):
+        if port + count <= 65536 and all(map(_is_free, range(port, port + count))):
             return port
 
 

@@ -10,6 +10,9 @@ PAYS = "4242 4242 4242 4242"
 IS_DECLINED = "4000 0000 0000 0002"
 # Enough paperbacks of it are there for every test.
 BOOK = "Pride and Prejudice"
+# The user whom e2e/awkward.py makes, and everybody's password.
+READER = "ada@example.com"
+PASSWORD = "seven brass owls"
 # More than any page has of what the Tab key stops at.
 MOST_STOPS = 100
 
@@ -30,6 +33,24 @@ def add_shown_book(page: Page, title: str) -> None:
     expect(page.get_by_role("status").filter(has_text=f"Added “{title}”")).to_be_visible()
     page.get_by_role("banner").get_by_role("link", name="Cart").click()
     expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
+
+
+def sign_in(page: Page, email: str) -> None:
+    """Sign in from wherever, and be on the home page."""
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile(r"//[^/]+/$"))
+
+
+def sign_up(page: Page, email: str) -> None:
+    """Create an account, and be signed in on the home page."""
+    page.goto("/accounts/signup/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url(re.compile(r"//[^/]+/$"))
 
 
 def fill_checkout(page: Page, email: str) -> None:

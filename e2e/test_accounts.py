@@ -2,15 +2,13 @@ from playwright.sync_api import Page, expect
 
 from e2e import steps
 
-PASSWORD = "seven brass owls"
-
 
 def test_a_guests_cart_joins_the_users_own_at_sign_in_and_he_is_told(
     page: Page, email: str
 ) -> None:
     page.goto("/accounts/signup/")
     page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").fill(steps.PASSWORD)
     page.get_by_role("button", name="Create account").click()
     steps.put_in_cart(page, "Emma")
     page.get_by_role("link", name="Sign out").click()
@@ -21,7 +19,7 @@ def test_a_guests_cart_joins_the_users_own_at_sign_in_and_he_is_told(
 
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").fill(steps.PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("status")).to_contain_text(

@@ -1,0 +1,334 @@
+"""Every type of page there is, in its common and in its awkward states, and how to get there."""
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import requests
+from playwright.sync_api import BrowserContext, Page, Route
+
+from e2e import steps
+from e2e.demo import Demo
+
+# Beyond what a line of a cart may hold.
+TOO_MANY = "99"
+# More than anybody may post within a minute.
+TOO_OFTEN = 30
+SESSIONS = "/v1/checkout/sessions"
+# By its signed link, past the page that confirms the payment.
+ORDER = re.compile(r"/orders/[^/]+/[^/]+/$")
+RESET_LINK = re.compile(r"/accounts/password/reset/key/\S+")
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """The addresses of an order, by its signed link, and of Stripe's page for it."""
+
+    order_url: str
+    stripe_url: str
+
+
+@dataclass
+class World:
+    """A demo with awkward data, and purchases that several pages show: made at first use."""
+
+    demo: Demo
+    open_context: Callable[[], BrowserContext]
+
+    @cached_property
+    def to_pay(self) -> Purchase:
+        """A purchase that waits for its payment."""
+        page = self.open_context().new_page()
+        _go_to_stripe(page)
+        stripe_url = page.url
+        page.get_by_role("link", name="Back to the shop").click()
+        page.get_by_role("link", name="pay for it now").click()
+        page.wait_for_url("**/orders/**")
+        return Purchase(page.url, stripe_url)
+
+    @cached_property
+    def paid(self) -> Purchase:
+        return self._pay(steps.pay_by_card)
+
+    @cached_property
+    def on_its_way(self) -> Purchase:
+        """A purchase whose money takes days."""
+        return self._pay(_pay_by_bank_debit)
+
+    def _pay(self, pay: Callable[[Page], None]) -> Purchase:
+        page = self.open_context().new_page()
+        _go_to_stripe(page)
+        stripe_url = page.url
+        pay(page)
+        page.wait_for_url(ORDER)
+        return Purchase(page.url, stripe_url)
+
+    def fault(self, kind: str) -> None:
+        """Have Stripe's part fail until `mend`."""
+        fault = {"kind": kind, "path": SESSIONS, "times": None}
+        address = f"{self.demo.sandbox_url}/_sandbox/faults"
+        requests.post(address, json=fault, timeout=10).raise_for_status()
+
+    def mend(self) -> None:
+        address = f"{self.demo.sandbox_url}/_sandbox/faults"
+        requests.delete(address, timeout=10).raise_for_status()
+
+
+Reach = Callable[[Page, World], Any]
+
+
+@dataclass(frozen=True)
+class PageType:
+    """How to get there from nowhere (an address, or steps), and what the answer is."""
+
+    name: str
+    reach: str | Reach
+    status: int = 200
+    is_indexed: bool = False
+
+    def open(self, page: Page, world: World) -> None:
+        if isinstance(self.reach, str):
+            page.goto(self.reach)
+        else:
+            self.reach(page, world)
+
+
+def _allow_nonsense(page: Page) -> None:
+    """Let the browser send what it would hold back itself, so that the server has to refuse it."""
+    page.evaluate("for (const form of document.forms) form.noValidate = true")
+
+
+def _go_to_stripe(page: Page) -> None:
+    steps.put_in_cart(page)
+    steps.fill_checkout(page, "reader@example.com")
+    steps.go_to_stripe(page)
+
+
+def _pay_by_bank_debit(page: Page) -> None:
+    page.locator("input[value=bank_debit]").check()
+    page.get_by_label("Name on card or account").fill("Ada Reader")
+    steps.pay_button(page).click()
+
+
+def _checkout(page: Page, _world: World) -> None:
+    steps.put_in_cart(page)
+    page.get_by_role("link", name="Checkout").click()
+    page.wait_for_url("**/checkout/")
+
+
+def _checkout_refused(page: Page, world: World) -> None:
+    _checkout(page, world)
+    page.get_by_label("E-mail address").fill("not an address")
+    _send_nonsense(page, steps.pay_button(page).click)
+
+
+def _send_nonsense(page: Page, send: Callable[[], None]) -> None:
+    """Send a form that is refused, and be on the page that says so."""
+    _allow_nonsense(page)
+    with page.expect_event("domcontentloaded"):
+        send()
+
+
+def _cart_short(page: Page, _world: World) -> None:
+    page.goto("/product/two-left/")
+    page.get_by_label("Quantity").fill("3")
+    page.get_by_role("button", name="Add to cart").click()
+    page.get_by_role("status").get_by_text("Added").wait_for()
+    page.goto("/cart/")
+
+
+def _cart_refused(page: Page, _world: World) -> None:
+    steps.put_in_cart(page)
+    page.get_by_label("Quantity").fill(TOO_MANY)
+    _send_nonsense(page, page.get_by_role("button", name="Update").click)
+
+
+def _adding_refused(page: Page, _world: World) -> None:
+    page.goto("/product/walden/")
+    page.get_by_label("Quantity").fill(TOO_MANY)
+    _send_nonsense(page, page.get_by_role("button", name="Add to cart").click)
+
+
+def _as_reader(address: str, page: Page, _world: World) -> None:
+    steps.sign_in(page, steps.READER)
+    page.goto(address)
+
+
+def _canceled_order(page: Page, world: World) -> None:
+    _as_reader("/orders/", page, world)
+    page.get_by_role("main").locator("a[href^='/orders/']").first.click()
+    page.wait_for_url(re.compile(r"/orders/[0-9A-Z]{10}/$"))
+
+
+def _orders_of_a_newcomer(page: Page, _world: World) -> None:
+    steps.sign_up(page, f"newcomer-{uuid.uuid4().hex[:12]}@example.com")
+    page.goto("/orders/")
+
+
+def _order_confirming(page: Page, world: World) -> None:
+    """Stay on the page that would look again by itself."""
+
+    def answer_once(route: Route) -> None:
+        answer = route.fetch()
+        headers = {name: text for name, text in answer.headers.items() if name != "refresh"}
+        route.fulfill(response=answer, headers=headers)
+
+    page.route("**/success/", answer_once)
+    page.goto(f"{world.to_pay.order_url}success/")
+
+
+def _refused_form(address: str, fields: dict[str, str], page: Page, _world: World) -> None:
+    page.goto(address)
+    for label, text in fields.items():
+        page.get_by_label(label).fill(text)
+    _send_nonsense(page, page.get_by_role("main").get_by_role("button").first.click)
+
+
+def _password_change_refused(page: Page, world: World) -> None:
+    steps.sign_in(page, steps.READER)
+    _refused_form("/accounts/password/change/", {}, page, world)
+
+
+def _reset_requested(page: Page, world: World) -> None:
+    page.goto("/accounts/password/reset/")
+    page.get_by_label("Email").fill(steps.READER)
+    page.get_by_role("main").get_by_role("button").click()
+    page.wait_for_url("**/reset/done/")
+
+
+def _reset_by_link(page: Page, world: World) -> None:
+    _reset_requested(page, world)
+    mails = world.demo.mails()
+    link = next(filter(None, (RESET_LINK.search(mail) for mail in reversed(mails))))
+    page.goto(link[0])
+
+
+def _from_another_site(page: Page, world: World) -> None:
+    page.set_content(
+        f"<form method=post action={world.demo.shop_url}/cart/add/><button>Add</button></form>"
+    )
+    with page.expect_navigation():
+        page.get_by_role("button").click()
+
+
+def _without_cookie(page: Page, _world: World) -> None:
+    page.goto("/accounts/login/")
+    page.context.clear_cookies()
+    _send_nonsense(page, page.get_by_role("main").get_by_role("button").click)
+
+
+def _too_often(page: Page, _world: World) -> None:
+    page.goto("/orders/find/")
+    for _ in range(TOO_OFTEN):
+        token = page.locator("main input[name=csrfmiddlewaretoken]").input_value()
+        page.request.post("/orders/find/", form={"csrfmiddlewaretoken": token})
+    _send_nonsense(page, page.get_by_role("main").get_by_role("button").first.click)
+
+
+def _own_error(page: Page, world: World) -> None:
+    """Show the page of an error in the shop's own code, of which there is none to be had."""
+    body = world.demo.run(
+        "from django.test import RequestFactory\n"
+        "from django.views.defaults import server_error\n"
+        "print(server_error(RequestFactory().get('/')).content.decode())"
+    )
+    page.route("**/own-error/", lambda route: route.fulfill(status=500, body=body))
+    page.goto("/own-error/")
+
+
+def _payment_failing(kind: str, page: Page, world: World) -> None:
+    steps.put_in_cart(page)
+    steps.fill_checkout(page, "reader@example.com")
+    world.fault(kind)
+    try:
+        with page.expect_event("domcontentloaded"):
+            steps.pay_button(page).click()
+    finally:
+        world.mend()
+
+
+def _stripe_declining(page: Page, world: World) -> None:
+    page.goto(world.to_pay.stripe_url)
+    with page.expect_event("domcontentloaded"):
+        steps.pay_by_card(page, steps.IS_DECLINED)
+
+
+def _stripe_refusing(page: Page, world: World) -> None:
+    page.goto(world.to_pay.stripe_url)
+    _send_nonsense(page, steps.pay_button(page).click)
+
+
+PAGE_TYPES = (
+    PageType("home", "/", is_indexed=True),
+    PageType("category", "/category/fiction/", is_indexed=True),
+    PageType("category: 300 products", "/category/remainders/", is_indexed=True),
+    PageType("category: page 7", "/category/remainders/?page=7", is_indexed=True),
+    PageType("category: empty", "/category/coming-soon/", is_indexed=True),
+    PageType("product", "/product/walden/", is_indexed=True),
+    PageType("product: one edition, no picture", "/product/remainder-1/", is_indexed=True),
+    PageType("product: long title, five editions", "/product/long-title/", is_indexed=True),
+    PageType("product: sold out", "/product/sold-out/", is_indexed=True),
+    PageType("product: not for sale", "/product/not-for-sale/", is_indexed=True),
+    PageType("search", "/search/?q=the"),
+    PageType("search: nothing found", f"/search/?q={'xyzzy' * 12}"),
+    PageType("search: nothing asked", "/search/"),
+    PageType("cart", lambda page, _world: steps.put_in_cart(page)),
+    PageType("cart: empty", "/cart/"),
+    PageType("cart: short line", _cart_short),
+    PageType("cart: everything changed", partial(_as_reader, "/cart/")),
+    PageType("cart: quantity refused", _cart_refused, 422),
+    PageType("cart: adding refused", _adding_refused, 422),
+    PageType("checkout", _checkout),
+    PageType("checkout: refused", _checkout_refused, 422),
+    PageType("payment unreachable", partial(_payment_failing, "refuse"), 503),
+    PageType("payment busy", partial(_payment_failing, "rate_limit"), 429),
+    PageType("confirming", _order_confirming),
+    PageType(
+        "confirming: for long",
+        lambda page, world: page.goto(f"{world.to_pay.order_url}success/?asked=999"),
+    ),
+    PageType("order: to pay", lambda page, world: page.goto(world.to_pay.order_url)),
+    PageType("order: on its way", lambda page, world: page.goto(world.on_its_way.order_url)),
+    PageType("order: paid", lambda page, world: page.goto(world.paid.order_url)),
+    PageType("order: canceled", _canceled_order),
+    PageType("orders", partial(_as_reader, "/orders/")),
+    PageType("orders: none", _orders_of_a_newcomer),
+    PageType("find order", "/orders/find/"),
+    PageType(
+        "find order: not found",
+        partial(_refused_form, "/orders/find/", {"number": "X", "E-mail": "x@example.com"}),
+        422,
+    ),
+    PageType("sign in", "/accounts/login/"),
+    PageType("sign in: refused", partial(_refused_form, "/accounts/login/", {"Email": "x"})),
+    PageType("sign up", "/accounts/signup/"),
+    PageType("sign up: refused", partial(_refused_form, "/accounts/signup/", {"Email": "x"})),
+    PageType("sign out", partial(_as_reader, "/accounts/logout/")),
+    PageType("password reset", "/accounts/password/reset/"),
+    PageType("password reset: mailed", _reset_requested),
+    PageType("password reset: by link", _reset_by_link),
+    PageType("password reset: bad link", "/accounts/password/reset/key/1-no-such-key/"),
+    PageType("password reset: done", "/accounts/password/reset/key/done/"),
+    PageType("password change", partial(_as_reader, "/accounts/password/change/")),
+    PageType("password change: refused", _password_change_refused),
+    PageType("confirm address: bad link", "/accounts/confirm-email/no-such-key/"),
+    PageType("account closed", "/accounts/inactive/"),
+    PageType("not found", "/no/such/page/", 404),
+    PageType("not allowed", _from_another_site, 403),
+    PageType("form out of date", _without_cookie, 403),
+    PageType("our own error", _own_error, 500),
+    PageType("Stripe's page", lambda page, world: page.goto(world.to_pay.stripe_url)),
+    PageType("Stripe's page: refused", _stripe_refusing, 422),
+    PageType("Stripe's page: declined", _stripe_declining, 402),
+    PageType("Stripe's page: complete", lambda page, world: page.goto(world.paid.stripe_url)),
+    PageType(
+        "Stripe's page: unknown",
+        lambda page, world: page.goto(f"{world.demo.sandbox_url}/c/pay/cs_test_none"),
+        404,
+    ),
+    # Last: for a minute nobody here can look for an order.
+    PageType("too many tries", _too_often, 429),
+)
