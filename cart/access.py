@@ -11,7 +11,7 @@ from accounts.models import User
 from cart import services
 from cart.models import Cart
 
-COOKIE = "cart"
+COOKIE: str = settings.CART_COOKIE_NAME
 COOKIE_LASTS = timedelta(days=90)
 # What the cookie shall become with the answer to this request; empty: it goes. The way of Django's
 # own CSRF cookie.

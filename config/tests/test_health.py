@@ -28,7 +28,7 @@ def is_ill(**words: str) -> tuple[int, str, dict[str, str]]:
     return 503, "unhealthy", ALL_WELL | words
 
 
-def execute(sql: str, *values: object) -> None:
+def execute(sql: str, *values: str | int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
 
