@@ -7,7 +7,10 @@ code, asking for the password again, nor what it shows where confirming is manda
 from allauth.account import views
 from django.urls import path, re_path
 
+from accounts.views import account
+
 urlpatterns = [
+    path("", account, name="account"),
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),

@@ -4,17 +4,17 @@ from typing import cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from orders import links
-from orders.models import Order, Reason
+from orders.models import Order
 from payments.forms import FindOrderForm
-from payments.services.attempts import may_start
+from payments.standings import standings, story
 from payments.views import SeeOther, signed_order
 from shop.clock import now
 from shop.limits import limited
@@ -29,7 +29,12 @@ def order_list(request: HttpRequest) -> HttpResponse:
     """Show the signed-in user's orders, newest first."""
     user = cast(User, request.user)
     page = Paginator(user.orders.all(), _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "payments/orders.html", {"page": page})
+    context = {
+        "page": page,
+        "pages": page.paginator.get_elided_page_range(page.number),
+        "standings": standings(cast(QuerySet[Order], page.object_list), now()),
+    }
+    return render(request, "payments/orders.html", context)
 
 
 @never_cache
@@ -37,33 +42,29 @@ def order_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def order(request: HttpRequest, number: str) -> HttpResponse:
     """Show an order to the user who placed it; anybody else's looks like none."""
-    owned = Order.objects.filter(user=cast(User, request.user))
-    return _order_page(request, get_object_or_404(owned, number=number))
+    user = cast(User, request.user)
+    return _order_page(request, user.orders.filter(number=number))
 
 
 @never_cache
 @require_safe
 def order_by_link(request: HttpRequest, number: str, signature: str) -> HttpResponse:
     """Show an order to whoever holds its signed link."""
-    return _order_page(request, signed_order(number, signature))
+    return _order_page(request, Order.objects.filter(pk=signed_order(number, signature).pk))
 
 
-def _order_page(request: HttpRequest, shown: Order) -> HttpResponse:
-    # A live attempt is always the last one: another starts only when none lives.
-    attempt = shown.attempts.last()
-    is_processing = attempt is not None and attempt.state == attempt.State.PROCESSING
-    is_in_review = shown.reviews.open().exists()
-    has_way_to_pay = (attempt is not None and attempt.is_live) or may_start(shown, now())
+def _order_page(request: HttpRequest, asked_for: QuerySet[Order]) -> HttpResponse:
+    found = standings(asked_for, now())
+    if not found:
+        raise Http404("no such order")
+    (standing,) = found
+    entries = story(standing.order)
     context = {
-        "order": shown,
-        "lines": shown.lines.all(),
-        "events": shown.events.exclude(reason__in=[Reason.REVIEW_OPENED, Reason.REVIEW_RESOLVED]),
-        "is_processing": is_processing,
-        "is_in_review": is_in_review,
-        "can_be_paid": (
-            shown.is_pending and has_way_to_pay and not is_processing and not is_in_review
-        ),
-        "pay_path": reverse("payments:pay", args=[shown.number, links.sign(shown.number)]),
+        "order": standing.order,
+        "standing": standing,
+        "lines": standing.order.lines.all(),
+        "story": entries,
+        "last": entries[-1],
     }
     return render(request, "payments/order.html", context)
 
