@@ -1,7 +1,5 @@
 """What a buyer fills in to order, and to find an order."""
 
-from typing import Any
-
 from django import forms
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
@@ -9,6 +7,10 @@ from django.core.signing import BadSignature, Signer
 from orders.countries import name_of
 
 _signer = Signer(salt="checkout.fingerprint")
+_EMAIL_ERRORS = {
+    "required": "Enter your e-mail address.",
+    "invalid": "Enter an e-mail address like reader@example.com.",
+}
 
 
 def sign_fingerprint(fingerprint: str) -> str:
@@ -17,19 +19,22 @@ def sign_fingerprint(fingerprint: str) -> str:
 
 
 def country_choices() -> list[tuple[str, str]]:
-    """Return the countries that the shop ships to, by name."""
+    """Return the countries that the shop ships to, by name; of several none is chosen yet."""
     named = [(code, name_of(code)) for code in settings.SHOP_COUNTRIES]
-    return sorted(named, key=lambda choice: choice[1])
+    unchosen = [("", "Choose a country")] if len(named) > 1 else []
+    return unchosen + sorted(named, key=lambda choice: choice[1])
 
 
 def _text(
-    label: str, autocomplete: str, *, max_length: int = 100, **options: Any
+    label: str, autocomplete: str, *, missing: str = "", max_length: int = 100
 ) -> forms.CharField:
+    """Return a field for a line of text; it may be left empty unless `missing` says what is."""
     return forms.CharField(
         label=label,
         max_length=max_length,
+        required=bool(missing),
         widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
-        **options,
+        error_messages={"required": missing},
     )
 
 
@@ -40,18 +45,25 @@ class CheckoutForm(forms.Form):
         label="E-mail address",
         max_length=254,
         help_text="For the confirmation, and to find your order again.",
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+        error_messages=_EMAIL_ERRORS,
     )
-    name = _text("Full name", "name")
-    line1 = _text("Street and number", "address-line1")
-    line2 = _text("Apartment, floor, company", "address-line2", required=False)
-    postal_code = _text("Postal code", "postal-code", max_length=20)
-    city = _text("City", "address-level2")
-    region = _text("State or region", "address-level1", required=False)
+    name = _text("Full name", "name", missing="Enter who shall receive it.")
+    line1 = _text("Street and number", "address-line1", missing="Enter a street and a number.")
+    line2 = _text("Apartment, floor, company", "address-line2")
+    postal_code = _text(
+        "Postal code", "postal-code", missing="Enter the postal code.", max_length=20
+    )
+    city = _text("City", "address-level2", missing="Enter the city.")
+    region = _text("State or region", "address-level1")
     country = forms.ChoiceField(
         label="Country",
         choices=country_choices,
         widget=forms.Select(attrs={"autocomplete": "country"}),
+        error_messages={
+            "required": "Choose a country.",
+            "invalid_choice": "We do not ship there: choose one of the countries in the list.",
+        },
     )
     fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=200)
 
@@ -75,10 +87,20 @@ class FindOrderForm(forms.Form):
         label="Order number",
         max_length=20,
         help_text="Ten letters and digits, in your confirmation mail.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+            }
+        ),
+        error_messages={"required": "Enter the number of your order."},
     )
     email = forms.EmailField(
-        label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        label="E-mail address",
+        help_text="The one that you ordered with.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+        error_messages=_EMAIL_ERRORS,
     )
 
     def clean_number(self) -> str:

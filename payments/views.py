@@ -114,6 +114,8 @@ def _checkout_page(
         "form": form,
         "quote": current,
         "fingerprint": sign_fingerprint(current.fingerprint),
+        # Nothing shall lead away from here: the frame leaves the shelves out.
+        "shelves": (),
     }
     return render(request, "payments/checkout.html", context, status=status)
 
