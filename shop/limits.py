@@ -78,6 +78,7 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def _too_many(request: HttpRequest, seconds: float | None) -> HttpResponse:
-    response = render(request, "429.html", status=429)
-    response["Retry-After"] = str(max(1, math.ceil(seconds or 0)))
+    wait_seconds = max(1, math.ceil(seconds or 0))
+    response = render(request, "429.html", {"wait_seconds": wait_seconds}, status=429)
+    response["Retry-After"] = str(wait_seconds)
     return response
