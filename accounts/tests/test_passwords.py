@@ -1,11 +1,13 @@
 import re
+from html import unescape
 
 import pytest
 from django.contrib.auth import get_user
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 from pytest_django.asserts import assertContains, assertRedirects, assertTemplateUsed
 
 from accounts.models import User
@@ -18,6 +20,16 @@ NEW_PASSWORD = "an even longer walk by the sea"
 
 def ask_for_a_link(client: Client, email: str) -> HttpResponseBase:
     return client.post(reverse("account_reset_password"), {"email": email})
+
+
+def assert_says_the_same(mail: EmailMessage) -> None:
+    """Check that the mail's HTML has the link and all the words of its text."""
+    assert isinstance(mail, EmailMultiAlternatives)
+    ((html, mimetype),) = mail.alternatives
+    assert mimetype == "text/html"
+    shown = " ".join(unescape(strip_tags(str(html))).split())
+    for paragraph in str(mail.body).split("\n\n")[:-1]:
+        assert paragraph in (str(html) if paragraph.startswith("http") else shown)
 
 
 def path_in(mail: EmailMessage) -> str:
@@ -52,7 +64,7 @@ def test_the_link_of_the_mail_changes_the_password_once(
     assertContains(Client().get(path), "This link is not valid, or no longer.", count=1)
 
 
-def test_the_mail_with_the_link_is_plain_and_names_the_shop(
+def test_the_mail_with_the_link_names_the_shop_and_says_it_in_html_too(
     client: Client, mailoutbox: list[EmailMessage]
 ) -> None:
     UserFactory(email="reader@example.com", password=PASSWORD)
@@ -64,7 +76,8 @@ def test_the_mail_with_the_link_is_plain_and_names_the_shop(
         ["reader@example.com"],
         "Quire & Quill: Choose a new password",
     )
-    assert (mail.content_subtype, getattr(mail, "alternatives", [])) == ("plain", [])
+    assert mail.content_subtype == "plain"
+    assert_says_the_same(mail)
     assert re.fullmatch(
         r"Hello,\n\n"
         r"somebody, probably you, asked for a new password for your account at Quire & Quill\. "
@@ -96,6 +109,7 @@ def test_an_address_without_an_account_is_told_so_by_mail(
 
     (mail,) = mailoutbox
     assert mail.subject == "Quire & Quill: There is no account with this address"
+    assert_says_the_same(mail)
     assert str(mail.body) == (
         "Hello,\n\n"
         "somebody, probably you, asked Quire & Quill for a new password for nobody@example.com. "

@@ -14,6 +14,7 @@ from pytest_django.asserts import assertContains, assertRedirects, assertTemplat
 from accounts.forms import SignupForm
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.test_passwords import assert_says_the_same
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def test_signing_up_makes_an_account_and_signs_in(client: Client) -> None:
     assert get_user(client) == user
 
 
-def test_the_mail_after_signing_up_names_the_shop_in_plain_text(
+def test_the_mail_after_signing_up_names_the_shop_and_says_it_in_html_too(
     client: Client, mailoutbox: list[EmailMessage], settings: Settings
 ) -> None:
     sign_up(client, "reader@example.com")
@@ -50,7 +51,7 @@ def test_the_mail_after_signing_up_names_the_shop_in_plain_text(
     assert mail.from_email == settings.DEFAULT_FROM_EMAIL
     assert mail.subject == "Quire & Quill: Please confirm your e-mail address"
     assert mail.content_subtype == "plain"
-    assert not getattr(mail, "alternatives", [])
+    assert_says_the_same(mail)
     assert re.fullmatch(
         r"Hello,\n\n"
         r"an account at Quire & Quill was made with this e-mail address\. If it was you, please "
