@@ -115,3 +115,10 @@ def test_home_takes_four_queries(
     # The tree, the newest, the shelf of the day, the images of both.
     with django_assert_num_queries(4):
         client.get(reverse("shop:home"))
+
+
+def test_pages_are_compressed_for_who_can_read_that(client: Client) -> None:
+    page = client.get(reverse("shop:home"), headers={"Accept-Encoding": "gzip"})
+
+    assert page["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in page["Vary"]
