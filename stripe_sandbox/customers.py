@@ -2,7 +2,7 @@
 
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import ApiError, no_such
-from stripe_sandbox.lists import PAGE_PARAMS, field_is, page
+from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
 from stripe_sandbox.objects import NO_ADDRESS, new_id
 from stripe_sandbox.params import (
     Rule,
@@ -48,7 +48,7 @@ def create(call: Call) -> Record:
 
 def list_all(call: Call) -> Record:
     params = call.read(PAGE_PARAMS | {"email": text, "test_clock": text})
-    conditions = [("json_extract(body, '$.deleted') IS NOT ?", 1)]
+    conditions: Conditions = [("json_extract(body, '$.deleted') IS NOT ?", 1)]
     for name in params.keys() & {"email", "test_clock"}:
         conditions += field_is(name, params[name])
     return call.views(page(call.twin.store, "customer", call.path, params, conditions))
@@ -109,13 +109,13 @@ def _changed(customer: Record, changes: Record) -> Record:
 
 
 def _new(at: int) -> Record:
-    nothing = ("address", "currency", "customer_account", "default_source", "description")
-    nothing += ("discount", "email", "name", "phone", "shipping", "test_clock")
+    nothing = """address currency customer_account default_source description discount email name
+        phone shipping test_clock"""
     settings = ("custom_fields", "default_payment_method", "footer", "rendering_options")
     return {
         "id": new_id("cus_", 14),
         "object": "customer",
-        **dict.fromkeys(nothing),
+        **dict.fromkeys(nothing.split()),
         "balance": 0,
         "created": at,
         "delinquent": False,
