@@ -35,7 +35,7 @@ class Rule:
     is_broken: Callable[[Any], bool]
     message: str
     hint: str
-    kind: type[CheckMessage] = Error
+    kind: type[Error] | type[Warning] = Error
 
 
 def production(app_configs: Iterable[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -205,7 +205,7 @@ _RULES = [
     ),
     Rule(
         "W003",
-        lambda s: getattr(s, "STRIPE_API_HOST", ""),
+        lambda s: hasattr(s, "STRIPE_API_HOST"),
         "STRIPE_API_HOST is set: payments go to the sandbox, not to Stripe.",
         "Take it out of the environment to take real money.",
         Warning,

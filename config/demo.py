@@ -100,6 +100,8 @@ def run(stack: ExitStack) -> None:
         "EMAIL_URL": f"filemail:///{quote(str(VAR / 'mail'))}",
         "MEDIA_ROOT": str(VAR / "media"),
         "PYTHONUNBUFFERED": "1",
+        # Whoever tries the shop out reads its logs without a program.
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "console",
     }
     if with_sandbox:
         environment |= {
@@ -251,7 +253,7 @@ def _parts(port: int, *, with_sandbox: bool) -> list[Part]:
     sandbox = ["-m", "stripe_sandbox", "--port", str(port + 1)]
     sandbox += ["--state", str(VAR / "stripe_sandbox.sqlite3")]
     web = ["-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{port}", "--threads", "8"]
-    web += ["--graceful-timeout", "5", "--access-logfile", "-"]
+    web += ["--graceful-timeout", "5"]
     logs = VAR / "log"
     parts = [
         Part("web", tuple(web), logs / "web.log", (port, "/health")),
