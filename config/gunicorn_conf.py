@@ -7,6 +7,7 @@ and GUNICORN_CMD_ARGS (wins over all that stands here) from the environment by i
 import os
 from typing import Any
 
+from config import logs
 from config.gunicorn_worker import Worker, hold_sigterm_while_forking, turn_newcomers_away
 
 worker_class = Worker
@@ -39,6 +40,10 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108
 control_socket_disable = True
 # The shop's own log has every request. What gunicorn says itself goes to stderr.
 accesslog = None
+# Django sets the same up in the processes that serve; this is for the one that watches them.
+logconfig_dict = logs.settings(
+    style=os.environ.get("LOG_FORMAT") or "json", level=os.environ.get("LOG_LEVEL") or "INFO"
+)
 # Not here, on purpose: preload_app (connections must not be shared by a fork), and max_requests
 # (nothing leaks that is known, and every new process costs seconds of work).
 
