@@ -24,7 +24,7 @@ from shop.invented_books import LARGEST, invented_book
 from shop.models import Category, Product, ProductImage, Variant
 
 BOOKS = Path(__file__).resolve().parents[2] / "books.toml"
-REPORT_EVERY = 12
+REPORTS = 10
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         added = 0
         for number, (sku, book) in enumerate(books.items(), start=1):
             added += _add(book, sku, at)
-            if number % REPORT_EVERY == 0 or number == len(books):
+            if number % (len(books) // REPORTS or 1) == 0 or number == len(books):
                 self.stdout.write(f"Seeding books: {number} of {len(books)}")
                 self.stdout.flush()
         self.stdout.write(f"{added} books added, {len(books) - added} were there already.")
