@@ -37,7 +37,6 @@ lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789
 lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
-lint: export STRIPE_WEBHOOK_SECRET := whsec_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export EMAIL_URL := smtp://127.0.0.1
 lint: export TRUSTED_PROXY_COUNT := 1
 lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and deployment settings
