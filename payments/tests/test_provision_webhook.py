@@ -406,6 +406,22 @@ def test_a_secret_given_cannot_be_renewed() -> None:
         provision(renew=True)
 
 
+def test_a_copy_of_all_endpoints_by_dj_stripe_keeps_address_and_secret(by_api: Any) -> None:
+    provision()
+    before = the_row()
+
+    call_command("djstripe_sync_models", "WebhookEndpoint", stdout=StringIO())
+
+    after = the_row()
+    assert (after.id, after.djstripe_uuid, after.secret, after.url) == (
+        before.id,
+        before.djstripe_uuid,
+        before.secret,
+        before.url,
+    )
+    assert "as it should be" in provision()[1]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("fault_point", "rows_left", "words"),
