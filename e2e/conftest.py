@@ -1,10 +1,7 @@
 """The demo, a browser, and pages whose every complaint fails the test."""
 
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +12,12 @@ from playwright.sync_api import (
     Page,
     Response,
     expect,
-    sync_playwright,
 )
 
+from e2e import browser
 from e2e.demo import Demo
 
 PATIENCE_MS = 15_000
-# Beside Playwright's own: without a sandbox, which root cannot have, and without talk of its own.
-CHROMIUM_FLAGS = ["--disable-gpu", "--disable-quic"]
 # Chromium says so of each answer 4xx and 5xx; those are judged where they are heard.
 REFUSED = "the server responded with a status of"
 # Documents, and what htmx asks for, may be refused with 4xx; all else that a page needs is there.
@@ -36,14 +31,8 @@ OpenContext = Callable[..., BrowserContext]
 @pytest.fixture(scope="session")
 def first_demo() -> Iterator[Demo]:
     """One demo for all tests: the first start on an empty database takes most of a minute."""
-    with tempfile.TemporaryDirectory(prefix="demo-") as name:
-        demo = Demo.of_this_checkout(Path(name))
-        try:
-            demo.start()
-            yield demo
-        finally:
-            if demo.is_running:
-                demo.stop()
+    with Demo.running() as demo:
+        yield demo
 
 
 @pytest.fixture
@@ -56,14 +45,11 @@ def demo(first_demo: Demo) -> Demo:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.exit("The browser tests need Chromium: install the Debian package chromium.", 1)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+    try:
+        with browser.chromium() as chromium:
+            yield chromium
+    except browser.ChromiumMissing as error:
+        pytest.exit(str(error), 1)
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +42,19 @@ class Demo:
         (directory / "tmp").mkdir(mode=0o711)
         # The sandbox takes the one after the shop's.
         return cls(directory, free_ports(2))
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator["Demo"]:
+        """Run the demo of this checkout in a directory that is gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix="demo-") as name:
+            demo = cls.of_this_checkout(Path(name))
+            try:
+                demo.start()
+                yield demo
+            finally:
+                if demo.is_running:
+                    demo.stop()
 
     @property
     def shop_url(self) -> str:

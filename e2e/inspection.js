@@ -34,6 +34,10 @@ globalThis.inspection = {
     return found;
   },
 
+  unfold() {
+    for (const part of document.querySelectorAll("details")) part.open = true;
+  },
+
   // Buttons that are there although no script is, and that no form gives a meaning.
   idleButtons() {
     return [...document.querySelectorAll("button")]

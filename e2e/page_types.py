@@ -88,6 +88,8 @@ class PageType:
     reach: str | Reach
     status: int = 200
     is_indexed: bool = False
+    # Scripts have changed it since the answer came.
+    is_changed: bool = False
 
     def open(self, page: Page, world: World) -> None:
         if isinstance(self.reach, str):
@@ -143,13 +145,21 @@ def _cart_short(page: Page, _world: World) -> None:
 def _cart_refused(page: Page, _world: World) -> None:
     steps.put_in_cart(page)
     page.get_by_label("Quantity").fill(TOO_MANY)
-    _send_nonsense(page, page.get_by_role("button", name="Update").click)
+    _send_nonsense(page, partial(page.get_by_label("Quantity").press, "Enter"))
+
+
+def _added(page: Page, _world: World) -> None:
+    page.goto("/product/walden/")
+    page.get_by_role("button", name="Add to cart").click()
+    page.get_by_role("link", name="View cart").wait_for()
 
 
 def _adding_refused(page: Page, _world: World) -> None:
     page.goto("/product/walden/")
     page.get_by_label("Quantity").fill(TOO_MANY)
-    _send_nonsense(page, page.get_by_role("button", name="Add to cart").click)
+    # Past htmx, which shows the refusal beside the button.
+    with page.expect_navigation():
+        page.evaluate("document.querySelector('main form').submit()")
 
 
 def _as_reader(address: str, page: Page, _world: World) -> None:
@@ -272,6 +282,7 @@ PAGE_TYPES = (
     PageType("product: long title, five editions", "/product/long-title/", is_indexed=True),
     PageType("product: sold out", "/product/sold-out/", is_indexed=True),
     PageType("product: not for sale", "/product/not-for-sale/", is_indexed=True),
+    PageType("product: added to cart", _added, is_indexed=True, is_changed=True),
     PageType("search", "/search/?q=the"),
     PageType("search: nothing found", f"/search/?q={'xyzzy' * 12}"),
     PageType("search: nothing asked", "/search/"),
