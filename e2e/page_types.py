@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, Route
 from e2e import steps
 from e2e.demo import Demo
 
+ASKS_BANK = "4000 0000 0000 3220"
 # Beyond what a line of a cart may hold.
 TOO_MANY = "99"
 # More than anybody may post within a minute.
@@ -169,7 +170,7 @@ def _as_reader(address: str, page: Page, _world: World) -> None:
 
 def _canceled_order(page: Page, world: World) -> None:
     _as_reader("/orders/", page, world)
-    page.get_by_role("main").locator("a[href^='/orders/']").first.click()
+    page.get_by_role("main").get_by_role("heading").get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/orders/[0-9A-Z]{10}/$"))
 
 
@@ -260,6 +261,12 @@ def _payment_failing(kind: str, page: Page, world: World) -> None:
         world.mend()
 
 
+def _bank_asking(page: Page, _world: World) -> None:
+    _go_to_stripe(page)
+    steps.pay_by_card(page, ASKS_BANK)
+    page.get_by_role("heading", name="Your bank asks").wait_for()
+
+
 def _stripe_declining(page: Page, world: World) -> None:
     page.goto(world.to_pay.stripe_url)
     with page.expect_event("domcontentloaded"):
@@ -276,6 +283,7 @@ PAGE_TYPES = (
     PageType("category", "/category/fiction/", is_indexed=True),
     PageType("category: 300 products", "/category/remainders/", is_indexed=True),
     PageType("category: page 7", "/category/remainders/?page=7", is_indexed=True),
+    PageType("category: sorted", "/category/remainders/?sort=-price&page=2"),
     PageType("category: empty", "/category/coming-soon/", is_indexed=True),
     PageType("product", "/product/walden/", is_indexed=True),
     PageType("product: one edition, no picture", "/product/remainder-1/", is_indexed=True),
@@ -323,6 +331,7 @@ PAGE_TYPES = (
     PageType("password reset: by link", _reset_by_link),
     PageType("password reset: bad link", "/accounts/password/reset/key/1-no-such-key/"),
     PageType("password reset: done", "/accounts/password/reset/key/done/"),
+    PageType("account", partial(_as_reader, "/accounts/")),
     PageType("password change", partial(_as_reader, "/accounts/password/change/")),
     PageType("password change: refused", _password_change_refused),
     PageType("confirm address: bad link", "/accounts/confirm-email/no-such-key/"),
@@ -334,6 +343,7 @@ PAGE_TYPES = (
     PageType("Stripe's page", lambda page, world: page.goto(world.to_pay.stripe_url)),
     PageType("Stripe's page: refused", _stripe_refusing, 422),
     PageType("Stripe's page: declined", _stripe_declining, 402),
+    PageType("Stripe's page: the bank asks", _bank_asking),
     PageType("Stripe's page: complete", lambda page, world: page.goto(world.paid.stripe_url)),
     PageType(
         "Stripe's page: unknown",

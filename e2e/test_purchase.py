@@ -93,29 +93,51 @@ def test_a_buyer_who_turns_back_finds_the_cart_untouched_and_pays_later(
 def test_a_purchase_needs_no_mouse(page: Page, email: str) -> None:
     page.goto("/product/pride-and-prejudice/")
 
-    steps.tab_to(page, page.get_by_role("button", name="Add to cart"))
+    add = page.get_by_role("button", name="Add to cart")
+    steps.tab_to(page, add)
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="Added")).to_contain_text(steps.BOOK)
+    expect(add).to_be_focused()
     steps.tab_to(page, page.get_by_role("link", name="Cart 1 item"), key="Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Your cart")).to_be_visible()
     steps.tab_to(page, page.get_by_role("link", name="Checkout"))
     page.keyboard.press("Enter")
-    for label, text in (
-        ("E-mail address", email),
-        ("Full name", "Ada Reader"),
-        ("Street and number", "1 Long Lane"),
-        ("Postal code", "10115"),
-        ("City", "Berlin"),
-    ):
-        steps.tab_to(page, page.get_by_role("textbox", name=label))
-        page.keyboard.type(text)
+    type_into(
+        page,
+        {
+            "E-mail address": email,
+            "Full name": "Ada Reader",
+            "Street and number": "1 Long Lane",
+            "Postal code": "10115",
+            "City": "Berlin",
+        },
+    )
     steps.tab_to(page, page.get_by_role("combobox", name="Country"))
     page.keyboard.type("Germany")
     steps.tab_to(page, steps.pay_button(page))
     page.keyboard.press("Enter")
-
     expect(page.get_by_role("heading", name="Payment details")).to_be_visible()
+    type_into(
+        page,
+        {
+            "Card number": steps.PAYS,
+            "Expiry": "12 / 34",
+            "CVC": "123",
+            "Name on card or account": "Ada Reader",
+        },
+    )
+    steps.tab_to(page, steps.pay_button(page))
+    page.keyboard.press("Enter")
+
+    steps.expect_paid(page)
+
+
+def type_into(page: Page, texts: dict[str, str]) -> None:
+    """Go from field to field, and type."""
+    for label, text in texts.items():
+        steps.tab_to(page, page.get_by_role("textbox", name=label))
+        page.keyboard.type(text)
 
 
 def hold_back_the_webhook(demo: Demo) -> None:
