@@ -27,7 +27,8 @@ def attempt(sandbox: Any) -> PaymentAttempt:
 @pytest.fixture
 def question(sandbox: Any, attempt: PaymentAttempt) -> str:
     """The page on which the bank asks."""
-    return urljoin(attempt.url, sandbox.pay(attempt.url, card=ASKING).headers["Location"])
+    sent: requests.Response = sandbox.pay(attempt.url, card=ASKING)
+    return urljoin(attempt.url, sent.headers["Location"])
 
 
 def answer(question: str, said: str) -> int:
