@@ -62,6 +62,8 @@ def settings(*, style: str, level: str) -> dict[str, Any]:
             "django.server": to_root | {"level": "ERROR"},
             # Robots that try any host: their line, with 400, is enough.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # It warns of every HEAD, because Django leaves the body to the server to drop.
+            "gunicorn.http.wsgi": {"level": "ERROR"},
             "procrastinate": {"level": "WARNING"},
             "stripe": {"level": "WARNING"},
         },

@@ -10,6 +10,7 @@ from typing import Any
 
 MASK = "***"
 _DEEPEST = 4
+_SHORTEST_SIGNATURE = 43
 
 _LOOKS_SECRET = re.compile(
     "|".join(
@@ -47,6 +48,9 @@ _NAMES_SECRET = re.compile(
 
 def masked_text(text: str) -> str:
     """Return `text` with a mask in the place of whatever looks like a secret or a person's data."""
+    if text.isalnum() and not text.isdigit() and len(text) < _SHORTEST_SIGNATURE:
+        # A word or an id, as most fields are: what is looked for is longer or has other characters.
+        return text
     return _LOOKS_SECRET.sub(MASK, _ORDER_LINK.sub(rf"\1{MASK}", text))
 
 
