@@ -1,8 +1,7 @@
 """Where an order stands for its buyer, and the story of it as he lived it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
@@ -10,8 +9,12 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
 from orders import links
-from orders.models import Order, OrderEvent, OrderLine, OrderMail, Reason, Review
+from orders.models import Order, OrderLine, OrderMail, Reason, Review
 from payments.models import LIVE_STATES, InboxEvent, PaymentAttempt
+
+# Stripe's page has sent the buyer back, yet the database does not know: for so long he is not asked
+# to pay again.
+_CONFIRMING = timedelta(minutes=5)
 
 
 class Phase(StrEnum):
@@ -20,6 +23,7 @@ class Phase(StrEnum):
     PAID = "paid"
     REVIEW = "review"
     PROCESSING = "processing"
+    CONFIRMING = "confirming"
     PAYABLE = "payable"
     TOO_LATE = "too_late"
     CANCELED = "canceled"
@@ -109,6 +113,7 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     known = orders.annotate(
         attempt_state=Subquery(last_attempt.values("state")[:1]),
         attempt_deadline_at=Subquery(last_attempt.values("deadline_at")[:1]),
+        came_back_at=Subquery(last_attempt.values("reconcile_queued_at")[:1]),
         is_in_review=Exists(Review.objects.open().filter(order=OuterRef("pk"))),
         confirmed_at=Subquery(confirmation.values("sent_at")[:1]),
         first_title=Subquery(lines.order_by("pk").values("title")[:1]),
@@ -118,7 +123,11 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     for order in known:
         is_live = order.attempt_state in LIVE_STATES
         pay_by = _pay_by(order, order.attempt_deadline_at if is_live else None)
-        phase = _phase(order, order.attempt_state, order.is_in_review, is_in_time=pay_by > at)
+        phase = _phase(order, order.attempt_state, order.is_in_review)
+        if phase == Phase.PAYABLE and is_live and _is_recent(order.came_back_at, at):
+            phase = Phase.CONFIRMING
+        elif phase == Phase.PAYABLE and pay_by <= at:
+            phase = Phase.TOO_LATE
         found.append(
             Standing(
                 order=order,
@@ -139,7 +148,12 @@ def _pay_by(order: Order, live_until: datetime | None) -> datetime:
     return max(last_start, live_until or last_start)
 
 
-def _phase(order: Order, attempt_state: str | None, is_in_review: bool, is_in_time: bool) -> Phase:
+def _is_recent(came_back_at: datetime | None, at: datetime) -> bool:
+    return came_back_at is not None and at - came_back_at < _CONFIRMING
+
+
+def _phase(order: Order, attempt_state: str | None, is_in_review: bool) -> Phase:
+    """Return what the rows say by themselves; a pending order counts as payable at any time."""
     if order.is_paid:
         return Phase.PAID
     if is_in_review:
@@ -150,7 +164,7 @@ def _phase(order: Order, attempt_state: str | None, is_in_review: bool, is_in_ti
         return Phase.REFUNDED
     if attempt_state == PaymentAttempt.State.PROCESSING:
         return Phase.PROCESSING
-    return Phase.PAYABLE if is_in_time else Phase.TOO_LATE
+    return Phase.PAYABLE
 
 
 def story(order: Order) -> list[Entry]:
@@ -161,16 +175,11 @@ def story(order: Order) -> list[Entry]:
     """
     made_at = InboxEvent.objects.filter(event_id=OuterRef("cause")).values("payload__created")
     events = order.events.exclude(reason__in=[Reason.REVIEW_OPENED, Reason.REVIEW_RESOLVED])
-    return _in_order(events.annotate(made_at=Subquery(made_at)), order.placed_at)
-
-
-def _in_order(events: Iterable[OrderEvent], placed_at: datetime) -> list[Entry]:
     entries = []
-    moved_at = placed_at
-    for event in events:
-        made_at = getattr(event, "made_at", None)
-        at = datetime.fromtimestamp(made_at, UTC) if made_at else event.happened_at
+    moved_at = order.placed_at
+    for event in events.annotate(made_at=Subquery(made_at)):
+        at = datetime.fromtimestamp(event.made_at, UTC) if event.made_at else event.happened_at
         if event.from_status != event.to_status:
             at = moved_at = max(at, moved_at)
-        entries.append(Entry(reason=Reason(event.reason), at=max(at, placed_at)))
+        entries.append(Entry(reason=Reason(event.reason), at=max(at, order.placed_at)))
     return sorted(entries, key=lambda entry: entry.at)

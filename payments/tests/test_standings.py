@@ -67,6 +67,11 @@ def let_bank_work(order: Order) -> None:
     try_to_pay(order, PaymentAttempt.State.PROCESSING, LATER)
 
 
+def come_back(order: Order) -> None:
+    try_to_pay(order, PaymentAttempt.State.OPEN, PLACED_AT + timedelta(minutes=45))
+    order.attempts.update(reconcile_queued_at=SOON)
+
+
 def leave(order: Order) -> None:
     """Nothing has happened since."""
 
@@ -77,6 +82,8 @@ def leave(order: Order) -> None:
         (leave, SOON, Phase.PAYABLE),
         (leave, LATER, Phase.TOO_LATE),
         (decline, SOON, Phase.PAYABLE),
+        (come_back, SOON, Phase.CONFIRMING),
+        (come_back, SOON + timedelta(minutes=5), Phase.PAYABLE),
         (let_bank_work, SOON, Phase.PROCESSING),
         (let_bank_work, LATER, Phase.PROCESSING),
         (pay, SOON, Phase.PAID),
@@ -154,6 +161,16 @@ def test_a_waiting_order_names_its_deadline_and_a_declined_card(sandbox: Any) ->
     assert re.findall(r"<h1[^>]*>(.+?)</h1>", page) == ["Your card was not accepted"]
     assert re.search(r"for another 59\s+minutes, until <time", page.replace("\xa0", " "))
     assert f"{order.hold_until:%H:%M} UTC</time>" in page
+
+
+def test_who_is_back_from_paying_is_not_asked_to_pay_again(sandbox: Any) -> None:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    order.attempts.update(reconcile_queued_at=support.stripe_now())
+
+    page = Client().get(links.path(order)).content.decode()
+
+    assert re.findall(r"<h1[^>]*>(.+?)</h1>", page) == ["Confirming your payment"]
+    assert "now</button>" not in page
 
 
 def test_a_confirmation_that_went_out_is_said_so() -> None:
