@@ -6,6 +6,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.utils.html import strip_tags
 
@@ -73,3 +74,16 @@ def test_a_mail_loads_nothing_from_anywhere_and_styles_each_element() -> None:
     assert re.findall(r"<(?:img|link|script)\b|url\(", html) == []
     body = html[html.index("<body") :]
     assert re.findall(r"<(?:td|h1|h2|a)\b(?![^>]*style=)[^>]*>", body) == ['<td align="center">']
+
+
+def test_a_mails_colors_are_those_of_the_shop_by_day_and_by_night() -> None:
+    tokens = (settings.BASE_DIR / "static" / "css" / "tokens.css").read_text(encoding="utf-8")
+    day, night = tokens.split("@media (prefers-color-scheme: dark)")
+    color = re.compile(r"#[0-9a-f]{6}\b")
+
+    _text, html = sent_parts()
+
+    head, body = html.split("</head>")
+    assert set(color.findall(body)) - set(color.findall(day)) == set()
+    assert set(color.findall(head)) - set(color.findall(night)) == set()
+    assert len(color.findall(head)) > 8
