@@ -39,11 +39,13 @@ lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export EMAIL_URL := smtp://127.0.0.1
 lint: export TRUSTED_PROXY_COUNT := 1
-lint: $(DEVELOPING)  ## check format, style, types, imports, migrations and deployment settings
+lint: $(DEVELOPING)  ## check format, style, types, imports, containers, migrations and deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py makemigrations --check
 	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py check --deploy --fail-level WARNING
 
