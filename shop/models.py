@@ -15,6 +15,7 @@ from django.db import models, transaction
 from django.db.models import F, Func, Q, Value
 from django.db.models.expressions import CombinedExpression
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from shop import queue
 from shop.picture_fields import PictureField
@@ -52,18 +53,18 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def on_sale(self) -> Self:
         """Keep products that are published and have a variant to buy."""
         return self.filter(
-            models.Exists(Variant.objects.on_sale().filter(product=models.OuterRef("pk"))),
+            models.Exists(Variant.objects.offered().filter(product=models.OuterRef("pk"))),
             is_published=True,
         )
 
     def for_cards(self) -> Self:
-        """Add what a card shows, in one more query for the covers, however many the cards.
+        """Add what a card of a product on sale shows, in one more query for all the covers.
 
-        Annotates `lowest_price_minor`, `highest_price_minor` and `free_stock` over the variants on
-        sale; `free_stock` is None when there are none.
+        Annotates `lowest_price_minor`, `highest_price_minor` and `free_stock` over the variants
+        offered.
         """
         offers = (
-            Variant.objects.on_sale()
+            Variant.objects.offered()
             .filter(product=models.OuterRef("pk"))
             .order_by()
             .values("product")
@@ -157,13 +158,20 @@ class Product(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("shop:product", args=[self.slug])
 
+    @property
+    def cover(self) -> "ProductImage | None":
+        """The first picture, if any; reads `images`, which a list has fetched for all at once."""
+        return next(iter(self.images.all()), None)
+
 
 class VariantQuerySet(models.QuerySet["Variant"]):
+    def offered(self) -> Self:
+        """Keep variants that may be bought where their product is published; reads no product."""
+        return self.filter(is_active=True, currency=settings.SHOP_CURRENCY)
+
     def on_sale(self) -> Self:
         """Keep variants that may be bought, in stock or not."""
-        return self.filter(
-            is_active=True, product__is_published=True, currency=settings.SHOP_CURRENCY
-        )
+        return self.offered().filter(product__is_published=True)
 
 
 class Variant(models.Model):
@@ -274,7 +282,7 @@ class ProductImage(models.Model):
             Source(
                 kind,
                 ", ".join(
-                    f"{self.image.storage.url(rendition['name'])} {rendition['width']}w"
+                    f"{self._address(rendition['name'])} {rendition['width']}w"
                     for rendition in self.renditions
                     if rendition["type"] == kind
                 ),
@@ -285,8 +293,25 @@ class ProductImage(models.Model):
     @property
     def url(self) -> str:
         """The address for browsers that choose no source: the last, largest rendition if any."""
-        name = self.renditions[-1]["name"] if self.renditions else self.image.name
-        return self.image.storage.url(name)
+        if not self.renditions:
+            return self.image.url
+        return self._address(self.renditions[-1]["name"])
+
+    def _address(self, name: str) -> str:
+        """Return the address of a rendition. A page names eight for each book it shows, so the
+        storage is asked once per picture where that is enough.
+        """
+        return self.image.storage.url(name) if self._root is None else f"{self._root}{name}"
+
+    @cached_property
+    def _root(self) -> str | None:
+        """What stands before the name of any rendition; None where each address is signed.
+
+        Their names are ours and need no quoting.
+        """
+        name = self.renditions[0]["name"]
+        address = self.image.storage.url(name)
+        return address.removesuffix(name) if address.endswith(name) else None
 
 
 class StockMovement(models.Model):

@@ -12,7 +12,7 @@ import re
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale
 from babel.numbers import NumberPattern
@@ -101,6 +101,8 @@ def to_decimal(amount_minor: int, code: str) -> Decimal:
     return Decimal(amount_minor).scaleb(-currency(code).exponent)
 
 
+# A list shows the same few prices over and over, and Babel takes its time.
+@lru_cache(maxsize=4_096)
 def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:
     """Return an amount as people write it in `locale`: `499, "EUR"` is "€4.99" in English."""
     exponent = currency(code).exponent
