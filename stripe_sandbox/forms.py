@@ -32,7 +32,10 @@ class PaymentForm(forms.Form):
         required=False,
         max_length=30,
         widget=_field(
-            "cc-number", inputmode="numeric", placeholder="4242 4242 4242 4242", pattern=r"4[0-9 \-]*"
+            "cc-number",
+            inputmode="numeric",
+            placeholder="4242 4242 4242 4242",
+            pattern=r"4[0-9 \-]*",
         ),
     )
     expiry = forms.CharField(
