@@ -41,9 +41,9 @@ def test_nothing_moves_when_pictures_come_late(page: Page, path: str) -> None:
     page.evaluate(TWO_FRAMES)
 
     assert held
-    page.unroute("**/media/**")
     for route in held:
         route.continue_()
+    page.unroute("**/media/**")
     page.wait_for_load_state("networkidle")
     page.evaluate(TWO_FRAMES)
 
