@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order, Status
@@ -134,3 +135,29 @@ def test_a_worker_waits_out_an_outage_of_stripe_longer_than_one_retry(
         wait_until(lambda: support.reread(attempt.order).status == Status.PAID)
         worker.terminate()
         assert worker.wait(timeout=30) == 0
+
+
+def test_a_worker_goes_on_after_its_connections_were_cut(
+    sandbox: Any, process_environment: Mapping[str, str]
+) -> None:
+    attempts = [support.checkout(support.cart_with(VariantFactory())) for _ in range(2)]
+    with start_worker(process_environment) as worker:
+        for attempt in attempts:
+            sandbox.pay(attempt.url)
+            for event in sandbox.events():
+                support.deliver(event)
+            wait_until(lambda: support.reread(attempt.order).status == Status.PAID)  # noqa: B023
+            cut_other_connections()
+        worker.terminate()
+        assert worker.wait(timeout=30) == 0
+
+    # None needed a second try.
+    assert set(InboxEvent.objects.values_list("state", "attempts")) <= {("done", 1), ("ignored", 1)}
+
+
+def cut_other_connections() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

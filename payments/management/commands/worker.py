@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from procrastinate import App
-from procrastinate.contrib.django import app
+from procrastinate.contrib.django import DjangoApp, app
 
 from payments.startup import require_migrations, wait_for_database
 from payments.tracing import trace_job
@@ -39,7 +39,8 @@ def _worker_app() -> App:
     a running job is committed by itself, also when the change it belongs to is rolled back. So the
     tasks keep the Django app, whose connection is the one of the change.
     """
-    worker_app = App(connector=app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    # A DjangoApp, which lets no job run on a connection that has broken since the last one.
+    worker_app = DjangoApp(connector=app.connector.get_worker_connector())  # type: ignore[attr-defined]
     worker_app.tasks = app.tasks
     worker_app.periodic_registry = app.periodic_registry
     return worker_app
