@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
@@ -58,18 +57,6 @@ class Listing:
         return list(self.page.paginator.get_elided_page_range(self.page.number, on_each_side=2))
 
 
-class _Pages(Paginator):  # type: ignore[type-arg]  # it cannot be subscripted when it runs
-    """Finds out which products a page has before it asks for anything about them.
-
-    PostgreSQL works out the selected columns of skipped rows too, prices and stock among them.
-    """
-
-    def _get_page(self, products: QuerySet[Product], number: int, paginator: Any) -> Page[Product]:
-        if number > 1:
-            products = self.object_list.filter(pk__in=products.values("pk"))
-        return super()._get_page(products, number, paginator)
-
-
 def listing(
     request: HttpRequest, products: QuerySet[Product], sorts: Sequence[Sort], **kept: str
 ) -> Listing:
@@ -85,7 +72,12 @@ def listing(
         return urlencode(kept if sort == sorts[0] else kept | {"sort": sort})
 
     ordered = products.order_by(*_ORDER[chosen])
-    page = _Pages(ordered, PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
+    if page.number > 1:
+        # PostgreSQL works out the selected columns, prices and stock among them, of skipped rows
+        # too: so which products the page has is found out before anything is asked about them.
+        skipped = page.start_index() - 1
+        page.object_list = ordered.filter(pk__in=ordered.values("pk")[skipped : skipped + PER_PAGE])
     return Listing(
         page=page,
         sorts=[
