@@ -12,8 +12,8 @@ from procrastinate.contrib.django import DjangoApp, app
 from payments.startup import require_migrations, wait_for_database
 from payments.tracing import trace_job
 
-# dj-stripe's mirror holds a transaction open while it calls Stripe, and a picture takes a second and
-# much memory: neither must crowd out the rest.
+# dj-stripe's mirror holds a transaction open while it calls Stripe, and a picture takes a second
+# and much memory: neither must crowd out the rest.
 _QUEUES = {("webhooks", "mail", "default"): 4, ("mirror",): 1, ("images",): 1}
 
 
