@@ -24,7 +24,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 # How long somebody who has knocked already may take to come in: more than a way there and back.
 COMING_IN_SECONDS = 0.5
 POLL_SECONDS = 0.05
-FAREWELL_THREADS = 4
+FAREWELL_THREADS = 32
 
 # asm-generic/socket.h; Python does not name it.
 SO_ATTACH_FILTER = 26

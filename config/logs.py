@@ -56,7 +56,9 @@ def settings(*, style: str, level: str) -> dict[str, Any]:
             # Django's and gunicorn's have handlers of their own.
             "django": to_root,
             "gunicorn.error": to_root,
-            "gunicorn.access": to_root,
+            # It has a line for each request where it is given a dictionary like this, with
+            # address and query; the shop's own line has neither.
+            "gunicorn.access": {"level": "CRITICAL"},
             # A refusal is in the request's own line; a failure comes with its traceback.
             "django.request": {"level": "ERROR"},
             "django.server": to_root | {"level": "ERROR"},
