@@ -100,6 +100,7 @@ def run(stack: ExitStack) -> None:
         "EMAIL_URL": f"filemail:///{quote(str(VAR / 'mail'))}",
         "MEDIA_ROOT": str(VAR / "media"),
         "PYTHONUNBUFFERED": "1",
+        "GUNICORN_CMD_ARGS": f"--bind {HOST}:{port} --graceful-timeout 5",
         # Whoever tries the shop out reads its logs without a program.
         "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "console",
     }
@@ -252,11 +253,9 @@ def _prepare_in_child(environment: Mapping[str, str]) -> str:
 def _parts(port: int, *, with_sandbox: bool) -> list[Part]:
     sandbox = ["-m", "stripe_sandbox", "--port", str(port + 1)]
     sandbox += ["--state", str(VAR / "stripe_sandbox.sqlite3")]
-    web = ["-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{port}", "--threads", "8"]
-    web += ["--graceful-timeout", "5"]
     logs = VAR / "log"
     parts = [
-        Part("web", tuple(web), logs / "web.log", (port, "/health")),
+        Part("web", ("manage.py", "web"), logs / "web.log", (port, "/health")),
         Part("worker", ("manage.py", "worker"), logs / "worker.log"),
     ]
     if with_sandbox:
