@@ -21,8 +21,13 @@ from config import embedded_postgres
 from config.demo import HOST, Part, started
 
 PROJECT = Path(__file__).resolve().parent.parent
-# As `manage.py web` does, for any settings and any checkout (-P: not the one this runs in).
-GUNICORN = ("-P", "-m", "gunicorn", "config.wsgi", "--config", "python:config.gunicorn_conf")
+# As `manage.py web` does, for any settings; gunicorn imports from where it is started.
+GUNICORN = """
+import os, sys
+os.chdir(sys.argv.pop(1))
+from gunicorn.app.wsgiapp import run
+run()
+"""
 # What is done by the way shall not be told request by request.
 QUIET = {"LOG_LEVEL": "WARNING"}
 
@@ -106,9 +111,10 @@ def serving(
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    command = (*GUNICORN, "--bind", f"{HOST}:{port}", "--chdir", str(checkout))
+    command: tuple[str, ...] = ("-c", GUNICORN, str(checkout), "config.wsgi")
+    command += ("--config", "python:config.gunicorn_conf", "--bind", f"{HOST}:{port}")
     part = Part(name, command, directory / f"{name}.log", (port, path))
-    with started([part], {**settings, "PYTHONPATH": str(checkout)}) as [(_part, process)]:
+    with started([part], settings) as [(_part, process)]:
         yield Server(name, port, process.pid)
 
 
