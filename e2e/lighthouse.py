@@ -19,6 +19,8 @@ CHROMIUM_FLAGS = "--headless=new --no-sandbox --disable-gpu"
 # Its clock is the wall's: other work on the machine counts as slowness of the page.
 QUIET_LOAD = 1.0
 LOAD_POLL_SECONDS = 5
+# On a busy machine it may miss the start of a page (NO_NAVSTART), and asks to be run again.
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,11 @@ def _run(url: str, cookies: str, stem: Path) -> dict[str, Any]:
     if cookies:
         command.append(f"--extra-headers={json.dumps({'Cookie': cookies})}")
     environment = dict(os.environ) | {"CHROME_PATH": path_of_chromium()}
-    subprocess.run(command, env=environment, check=True)
+    for _ in range(TRIES):
+        if subprocess.run(command, env=environment).returncode == 0:
+            break
+    else:
+        raise RuntimeError(f"Lighthouse gave no verdict on {url}; it says why above.")
     result: dict[str, Any] = json.loads(stem.with_name(f"{stem.name}.report.json").read_text())
     return result
 
