@@ -30,8 +30,8 @@ _LOOKS_SECRET = re.compile(
             r"(?<![\w-])(?!cs_)(?=[\w-]*[A-Z])[\w-]{43,}",
             # Password reset links.
             r"(?:[0-9a-z]+-)+[0-9a-f]{32}(?![\w-])",
-            # Card numbers.
-            r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])",
+            # Card numbers, also behind the letter of an escaped line break.
+            r"(?:(?<![\w-])|(?<=\\[nrt]))\d(?:[ -]?\d){12,18}(?![\w-])",
             # PostgreSQL quotes the whole row that it refuses, over several lines if need be.
             r"(?<=DETAIL:  )[\s\S]*?(?=\n(?:CONTEXT|HINT):|\n\n|\Z)",
         ]

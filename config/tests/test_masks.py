@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from django.core.signing import Signer, dumps
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config import logs, masks
@@ -52,6 +52,7 @@ def logged(write: Any, style: str = "json") -> str:
 
 @pytest.mark.parametrize("style", ["json", "console"])
 @given(secret=secrets, place=places)
+@example(secret="4000000000000000", place="a\n{}\nb")
 def test_a_secret_is_in_no_field_message_or_exception(style: str, secret: str, place: str) -> None:
     text = place.format(secret)
 
