@@ -8,7 +8,12 @@ import os
 from typing import Any
 
 from config import logs
-from config.gunicorn_worker import Worker, hold_sigterm_while_forking, turn_newcomers_away
+from config.gunicorn_worker import (
+    Worker,
+    hold_sigterm_while_forking,
+    let_newcomers_in,
+    turn_newcomers_away,
+)
 
 worker_class = Worker
 # Two, so that one that is lost is not the shop; more than a core or two each gains nothing.
@@ -56,12 +61,15 @@ def when_ready(server: Any) -> None:
     """At SIGTERM, let nobody new in before the processes are told to stop.
 
     Only here is it known that all of them stop. At SIGHUP or after a crash new ones stand at the
-    same door, which must stay open.
+    same door, which must stay open. So it must where it is not ours to close: systemd holds it, or
+    a gunicorn that takes this one's place.
     """
+    let_newcomers_in(server.LISTENERS)
     stop = server.handle_term
 
     def handle_term() -> None:
-        turn_newcomers_away(server.LISTENERS)
+        if not server.systemd and not server.reexec_pid:
+            turn_newcomers_away(server.LISTENERS)
         stop()
 
     server.handle_term = handle_term

@@ -26,8 +26,9 @@ COMING_IN_SECONDS = 0.5
 POLL_SECONDS = 0.05
 FAREWELL_THREADS = 32
 
-# asm-generic/socket.h; Python does not name it.
+# asm-generic/socket.h; Python does not name them.
 SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
 
 
 class _Instruction(ctypes.Structure):
@@ -71,6 +72,13 @@ def turn_newcomers_away(listeners: Iterable[Any]) -> None:
             listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
 
 
+def let_newcomers_in(listeners: Iterable[Any]) -> None:
+    """Open what was inherited shut: the filter belongs to the socket, whoever holds it."""
+    for listener in listeners:
+        with suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
 def hold_sigterm_while_forking() -> None:
     """Let SIGTERM wait for a new process until `Worker.init_signals`; for gunicorn's first one."""
     os.register_at_fork(
@@ -86,6 +94,7 @@ def _hear_sigterm() -> None:
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_process(self) -> None:
         self.farewells = ThreadPoolExecutor(FAREWELL_THREADS)
+        self.has_left = False
         super().init_process()
 
     def init_signals(self) -> None:
@@ -96,6 +105,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """As the original, which calls this once more when it was told to stop."""
         leaving = not enabled and not self.alive
         if leaving:
+            if self.has_left:
+                return
+            self.has_left = True
             self._let_the_last_in()
         super().set_accept_enabled(enabled)
         if leaving:

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from payments import stripe_check
+from payments.services import endpoints
 from shop.clock import now
 
 OK = "ok"
@@ -60,12 +61,11 @@ def deep(request: HttpRequest) -> JsonResponse:
     that is gone. It is open to everybody: the words tell little, and asking costs a few quick
     queries; only the worker ever calls Stripe.
     """
-    database, queue = _database_and_queue()
-    cache = _cache(database)
+    known = _from_the_database()
+    cache = _cache(known["database"])
     at = now()
     checks = {
-        "database": database,
-        "queue": queue,
+        **known,
         "cache": cache,
         "stripe": stripe_check.last_word(at=at) if cache == OK else UNKNOWN,
     }
@@ -81,15 +81,20 @@ def deep(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _database_and_queue() -> tuple[str, str]:
-    """Return `ok` or `unreachable`, and `ok`, `no worker`, `behind` or `unknown`."""
-    database, queue = UNREACHABLE, UNKNOWN
+def _from_the_database() -> dict[str, str]:
+    """Return the words on `database`, `queue` (`no worker`, `behind`) and `webhook` (`missing`).
+
+    What was learned before the database failed is what there is to say.
+    """
+    words = {"database": UNREACHABLE, "queue": UNKNOWN, "webhook": UNKNOWN}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('statement_timeout', %s, true)", [str(_QUERY_MILLISECONDS)]
             )
-            database = OK
+            words["database"] = OK
+            is_there = endpoints.working().filter(livemode=settings.STRIPE_LIVE_MODE).exists()
+            words["webhook"] = OK if is_there else "missing"
             cursor.execute(_HAS_WORKER, [settings.WORKER_STALLED_SECONDS])
             has_worker = cursor.fetchone() == (True,)
             cursor.execute(_WAITS)
@@ -97,11 +102,10 @@ def _database_and_queue() -> tuple[str, str]:
                 seconds > _LONGEST_WAITS.get(name, _LONGEST_WAIT)
                 for name, seconds in cursor.fetchall()
             )
-            queue = "no worker" if not has_worker else "behind" if is_behind else OK
+            words["queue"] = "no worker" if not has_worker else "behind" if is_behind else OK
     except Error:
-        # What was learned before is what there is to say.
-        return database, UNKNOWN
-    return database, queue
+        return words
+    return words
 
 
 def _cache(database: str) -> str:

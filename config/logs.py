@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -78,7 +79,10 @@ class Stderr(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:
         kind = type(sys.exc_info()[1]).__name__
         line = {"level": "error", "event": f"a line could not be logged: {kind}"}
-        self.stream.write(json.dumps(line | {"place": f"{record.pathname}:{record.lineno}"}) + "\n")
+        place = f"{record.pathname}:{record.lineno}"
+        # A full disk must not undo what the line is about.
+        with suppress(OSError, ValueError):
+            self.stream.write(json.dumps(line | {"place": place}) + "\n")
 
 
 def requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:

@@ -12,6 +12,8 @@ MASK = "***"
 _DEEPEST = 4
 _SHORTEST_SIGNATURE = 43
 
+# Strangers choose some of what is searched: no pattern may start again at each of its characters
+# and then run on without a bound.
 _LOOKS_SECRET = re.compile(
     "|".join(
         [
@@ -20,7 +22,7 @@ _LOOKS_SECRET = re.compile(
             r"whsec_\w+",
             r"_secret_\w+",
             # JSON Web Tokens, and credentials as HTTP sends them.
-            r"eyJ[\w-]+\.[\w-]+\.[\w-]*",
+            r"eyJ[\w-]{1,2000}\.[\w-]{1,2000}\.[\w-]*",
             r"(?i:bearer|basic)\s+[\w.~+/=-]{8,}",
             # User and password in an address.
             r"(?<=://)[^\s/@]+@",
@@ -29,7 +31,7 @@ _LOOKS_SECRET = re.compile(
             # What Django's signers append: 43 characters of base64. Stripe's long ids are none.
             r"(?<![\w-])(?!cs_)(?=[\w-]*[A-Z])[\w-]{43,}",
             # Password reset links.
-            r"(?:[0-9a-z]+-)+[0-9a-f]{32}(?![\w-])",
+            r"(?<![0-9a-z-])(?:[0-9a-z]{1,13}-){1,3}[0-9a-f]{32}(?![\w-])",
             # Card numbers, also behind the letter of an escaped line break.
             r"(?:(?<![\w-])|(?<=\\[nrt]))\d(?:[ -]?\d){12,18}(?![\w-])",
             # PostgreSQL quotes the whole row that it refuses, over several lines if need be.

@@ -83,7 +83,7 @@ def test_a_buyer_who_turns_back_finds_the_cart_untouched_and_pays_later(
     expect(page.get_by_role("status")).to_contain_text("Nothing was charged.")
     expect(page.get_by_role("article", name=f"{steps.BOOK}, Paperback")).to_be_visible()
     page.get_by_role("link", name="pay for it now").click()
-    expect(page.get_by_text("Nothing has been charged yet.")).to_be_visible()
+    expect(page.get_by_text("No payment has reached us yet.")).to_be_visible()
     page.get_by_role("button", name="Pay €13.80 now").click()
     steps.pay_by_card(page)
     steps.expect_paid(page)

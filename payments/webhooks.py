@@ -8,13 +8,12 @@ from django.conf import settings
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404
-from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
-from djstripe.models import WebhookEndpoint, WebhookEventTrigger
+from djstripe.models import WebhookEventTrigger
 from djstripe.views import ProcessWebhookView
 from structlog.contextvars import bind_contextvars
 
 from payments.models import InboxEvent
-from payments.services import inbox
+from payments.services import endpoints, inbox
 from shop.clock import now
 
 _LARGEST_BODY_BYTES = 1_000_000
@@ -35,12 +34,7 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         if not signature or not isinstance(parsed, dict):
             return HttpResponseBadRequest("malformed")
         # An endpoint whose checks an admin switched off is no endpoint.
-        endpoint = get_object_or_404(
-            WebhookEndpoint.objects.exclude(secret=""),
-            djstripe_uuid=uuid,
-            status=WebhookEndpointStatus.enabled,
-            djstripe_validation_method=WebhookEndpointValidation.verify_signature,
-        )
+        endpoint = get_object_or_404(endpoints.working(), djstripe_uuid=uuid)
         # Only the signature's header is handed on: with DEBUG on, dj-stripe would let another one
         # name the secret.
         delivery = WebhookEventTrigger(

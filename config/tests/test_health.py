@@ -9,13 +9,15 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client
+from djstripe.models import WebhookEndpoint
 
 from conftest import Sandbox
 from payments import gateway, stripe_check
 from payments.queue import enqueue
+from payments.tests import support
 from shop.clock import now
 
-ALL_WELL = {"database": "ok", "queue": "ok", "cache": "ok", "stripe": "ok"}
+ALL_WELL = {"database": "ok", "queue": "ok", "webhook": "ok", "cache": "ok", "stripe": "ok"}
 
 
 def deep_answer() -> tuple[int, str, dict[str, str]]:
@@ -49,7 +51,8 @@ def without_database() -> Iterator[None]:
 
 @pytest.fixture
 def all_well(db: None) -> Iterator[None]:
-    """A worker that beats, nothing that waits, and Stripe asked just now."""
+    """A worker that beats, nothing that waits, an endpoint, and Stripe asked just now."""
+    support.endpoint_row()
     execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
     cache.set("stripe-check", ("ok", now()), timeout=None)
     yield
@@ -85,14 +88,23 @@ def test_all_is_well_in_the_agreed_form_and_is_never_cached(all_well: None) -> N
     assert "no-store" in answer["Cache-Control"]
 
 
+@pytest.mark.parametrize(
+    "change", [{"status": "disabled"}, {"secret": ""}, {"livemode": True}], ids=str
+)
+def test_a_shop_to_which_stripe_cannot_post_is_told(all_well: None, change: dict[str, Any]) -> None:
+    WebhookEndpoint.objects.update(**change)
+
+    assert deep_answer() == is_ill(webhook="missing")
+
+
 def test_head_is_answered_and_post_is_not(all_well: None) -> None:
     assert Client().head("/health/deep").status_code == 200
     assert Client().post("/health/deep").status_code == 405
 
 
 def test_asking_costs_few_queries(all_well: None, django_assert_num_queries: Any) -> None:
-    # A transaction with three queries; in a test it is a savepoint.
-    with django_assert_num_queries(5):
+    # A transaction with four queries; in a test it is a savepoint.
+    with django_assert_num_queries(6):
         Client().get("/health/deep")
 
 
@@ -104,7 +116,7 @@ def test_without_the_database_the_rest_is_still_told() -> None:
         answer = deep_answer()
 
     cache.clear()
-    assert answer == is_ill(database="unreachable", queue="unknown")
+    assert answer == is_ill(database="unreachable", queue="unknown", webhook="unknown")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -125,6 +137,7 @@ def test_a_cache_in_the_database_goes_with_it(settings: Any) -> None:
         {
             "database": "unreachable",
             "queue": "unknown",
+            "webhook": "unknown",
             "cache": "unreachable",
             "stripe": "unknown",
         },

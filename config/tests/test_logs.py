@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,6 +254,17 @@ def test_a_line_that_cannot_be_written_quotes_nothing() -> None:
         "event": "a line could not be logged: TypeError",
         "place": "shop/x.py:7",
     }
+
+
+def test_a_full_disk_does_not_undo_what_the_line_is_about() -> None:
+    # Line by line, as stderr is written.
+    full = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115
+
+    logs.Stderr(full).handle(logging.makeLogRecord({"msg": "an order was placed"}))
+
+    # What could not be written cannot be at the end either.
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_an_unknown_style_is_refused() -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import string
+import time
 import uuid
 from io import StringIO
 from typing import Any
@@ -132,3 +133,14 @@ def test_what_json_does_not_know_is_written_as_text() -> None:
 
     assert (line["key"], line["raw"]) == (f"UUID('{key}')", "b'x'")
     assert line["loop"]["again"]["again"]["again"] == {"again": "{'again': {...}}"}
+
+
+@pytest.mark.parametrize("part", ["a-", "eyJ", "a", "/orders/", "x@", "1 ", "_secret_", "://"])
+def test_a_text_chosen_to_be_slow_is_not(part: str) -> None:
+    text = part * (50_000 // len(part))
+
+    started = time.process_time()
+    masks.masked_text(text)
+
+    # Most take some milliseconds. A pattern without a bound takes ten seconds.
+    assert time.process_time() - started < 2

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
 from djstripe.models import WebhookEndpoint
@@ -70,6 +71,15 @@ def is_reachable_by_stripe() -> bool:
     except ValueError:
         is_public = "." in host and not host.endswith(_LOCAL_NAMES)
     return site.scheme == "https" and is_public
+
+
+def working() -> QuerySet[WebhookEndpoint]:
+    """Return the endpoints by which events may come in: switched on, and with their checks."""
+    endpoints: QuerySet[WebhookEndpoint] = WebhookEndpoint.objects.exclude(secret="").filter(
+        status=WebhookEndpointStatus.enabled,
+        djstripe_validation_method=WebhookEndpointValidation.verify_signature,
+    )
+    return endpoints
 
 
 def keep_by_hand() -> Provisioned:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order, Status
@@ -135,32 +134,3 @@ def test_a_worker_waits_out_an_outage_of_stripe_longer_than_one_retry(
         wait_until(lambda: support.reread(attempt.order).status == Status.PAID)
         worker.terminate()
         assert worker.wait(timeout=30) == 0
-
-
-def test_a_worker_goes_on_after_its_connections_were_cut(
-    sandbox: Any, process_environment: Mapping[str, str]
-) -> None:
-    attempts = [support.checkout(support.cart_with(VariantFactory())) for _ in range(2)]
-    ours = connections_there()
-    with start_worker(process_environment) as worker:
-        for attempt in attempts:
-            sandbox.pay(attempt.url)
-            for event in sandbox.events():
-                support.deliver(event)
-            wait_until(lambda: support.reread(attempt.order).status == Status.PAID)  # noqa: B023
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM unnest(%s) pid",
-                    [list(connections_there() - ours)],
-                )
-        worker.terminate()
-        assert worker.wait(timeout=30) == 0
-
-    # None needed a second try.
-    assert set(InboxEvent.objects.values_list("state", "attempts")) <= {("done", 1), ("ignored", 1)}
-
-
-def connections_there() -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
-        return {pid for (pid,) in cursor.fetchall()}

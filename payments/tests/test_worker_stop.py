@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order
+from payments.management.commands.worker import _worker_app
 from payments.models import InboxEvent, LedgerEntry
 from payments.tests import support
 from payments.tests.test_crashes import QUICK, wait_until
@@ -134,3 +136,8 @@ def test_a_worker_stopped_while_it_starts_takes_no_job_along(
 
     finish_with_another_worker(sandbox, environment)
     assert_every_job_was_run_once()
+
+
+def test_no_job_runs_on_a_connection_that_has_broken_since_the_last_one() -> None:
+    # After a restart of the database every job of such a thread would fail, for ever.
+    assert close_db_connections in _worker_app().worker_defaults["task_middleware"]
