@@ -18,7 +18,7 @@ POSTGRES_PASSWORD=$(random 16)
 
 SITE_URL=http://shop.localhost:8000
 
-# The sandbox. To use Stripe itself, delete these three lines, and set your own keys.
+# The sandbox. How to use Stripe itself in place of these three lines: docs/deployment.md.
 COMPOSE_PROFILES=sandbox
 STRIPE_API_HOST=http://stripe.localhost:8001
 STRIPE_SECRET_KEY=sk_test_$(random 16)
