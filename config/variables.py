@@ -19,6 +19,13 @@ By environment, or by a file `.env` beside `manage.py`; the environment wins. Pr
 default: what is unsafe must be asked for, and the shop does not start without what is required.
 Lists are separated by commas.
 
+What stands in an address (`DATABASE_URL`, `REDIS_URL`, `EMAIL_URL`) as a user or a password must be
+percent-encoded (`@` is `%40`), or be made of letters and digits: `openssl rand -hex 24`.
+
+Four more are read outside the settings, so they are not in these tables: `PORT`, `WEB_CONCURRENCY`
+(2) and `GUNICORN_CMD_ARGS` by gunicorn, with `config/gunicorn_conf.py`, and `ADMIN_PASSWORD` by
+`manage.py make_admin`. compose has [its own](deployment.md#composes-own-variables).
+
 This page is written by `make format` from `config/settings.py` and `.env.example`.
 """
 _TYPES = {
