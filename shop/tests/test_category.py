@@ -94,3 +94,12 @@ def test_category_takes_five_queries(
     # The category, the tree, the count, products, images.
     with django_assert_num_queries(5):
         client.get("/category/novels/")
+
+
+def test_a_category_has_a_preview_for_messengers(client: Client) -> None:
+    CategoryFactory(slug="novels", name="Novels")
+
+    text = client.get("/category/novels/").text
+
+    assert '<meta property="og:title" content="Novels">' in text
+    assert '<meta property="og:type" content="website">' in text

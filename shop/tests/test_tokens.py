@@ -17,7 +17,7 @@ TEXTS = [
     *product(("text", "muted", "link", "accent", "accent-deep"), ("accent-soft",)),
     *((state, f"{state}-soft") for state in STATES),
     *(("text", f"{state}-soft") for state in STATES),
-    *product(("on-accent",), ("accent", "accent-deep", "danger", "danger-deep")),
+    *product(("on-accent",), ("accent", "accent-deep")),
     *product(("on-cloth", "on-cloth-muted", "brass", "brass-light"), ("cloth",)),
     *product(("on-cloth", "on-cloth-muted"), SPINES),
     *product(("on-brass",), ("brass", "brass-light")),
