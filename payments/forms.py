@@ -48,7 +48,7 @@ class CheckoutForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
         error_messages=_EMAIL_ERRORS,
     )
-    name = _text("Full name", "name", missing="Enter who shall receive it.")
+    name = _text("Full name", "name", missing="Enter the recipient's full name.")
     line1 = _text("Street and number", "address-line1", missing="Enter a street and a number.")
     line2 = _text("Apartment, floor, company", "address-line2")
     postal_code = _text(
@@ -86,7 +86,7 @@ class FindOrderForm(forms.Form):
     number = forms.CharField(
         label="Order number",
         max_length=20,
-        help_text="Ten letters and digits, in your confirmation mail.",
+        help_text="Ten letters and digits, in your confirmation mail or on the order's page.",
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",

@@ -28,7 +28,7 @@ def test_a_page_is_the_shops_own_and_not_for_search_engines(client: Client, name
     response = client.get(reverse(name, args=ARGUMENTS.get(name)))
 
     assertContains(response, '<meta name="robots" content="noindex">', count=1)
-    assertContains(response, "· Quire &amp; Quill</title>", count=1)
+    assertContains(response, "\N{EN DASH} Quire &amp; Quill</title>", count=1)
     assertContains(response, '<h1 class="page__title">', count=1)
     names = [str(template.name) for template in response.templates]
     assert not [name for name in names if name.startswith("allauth/")]

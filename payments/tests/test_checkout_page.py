@@ -68,7 +68,7 @@ def test_what_is_wrong_is_listed_on_top_with_links_to_the_fields(visitor: Client
     assert 'role="alert" tabindex="-1" autofocus' in summary
     assert re.findall(r'<a href="#id_(\w+)">(.+?)</a>', summary) == [
         ("email", "E-mail address: Enter an e-mail address like reader@example.com."),
-        ("name", "Full name: Enter who shall receive it."),
+        ("name", "Full name: Enter the recipient's full name."),
         ("line1", "Street and number: Enter a street and a number."),
         ("postal_code", "Postal code: Enter the postal code."),
         ("country", "Country: We do not ship there: choose one of the countries in the list."),
