@@ -9,7 +9,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from stripe_sandbox import pages
-from stripe_sandbox.checkout import NotAsked, NotOpen
+from stripe_sandbox.checkout import NotOpen
+from stripe_sandbox.payments import NotAsked
 from stripe_sandbox.twin import Twin
 
 _ANSWERS = {"complete": True, "fail": False}

@@ -5,38 +5,23 @@ Every function runs in the caller's store transaction, so that two submits of on
 
 from dataclasses import dataclass
 
-from stripe_sandbox import cards, money_objects, objects
+from stripe_sandbox import cards, objects
 from stripe_sandbox.errors import ApiError
 from stripe_sandbox.events import NOBODY, Events, Origin
+from stripe_sandbox.payments import Happened, Payer, Payments, require_asked
 from stripe_sandbox.session_params import shipping_amount, subtotal
 from stripe_sandbox.store import Record, Store
-
-# What an intent says once the bank asks nothing of the buyer any more.
-_NOT_ASKED: Record = {"next_action": None, "_challenge": None}
 
 
 class NotOpen(Exception):
     """The session is complete or expired: nothing can be paid by it any more."""
 
 
-class NotAsked(Exception):
-    """The bank no longer asks the buyer: answered, or another payment was tried since."""
-
-
-class NotProcessing(Exception):
-    """The intent waits for no bank."""
-
-
-@dataclass(frozen=True)
-class Payer:
-    email: str
-    name: str
-
-
 @dataclass(frozen=True)
 class Checkout:
     store: Store
     events: Events
+    payments: Payments
 
     def open_session(self, params: Record, *, base_url: str, at: int) -> Record:
         """Open a session of typed parameters (see `session_params`)."""
@@ -90,10 +75,13 @@ class Checkout:
         Raises NotOpen, and then nothing was charged.
         """
         session = self._open_session(session_id)
-        happened: list[tuple[str, Record]] = []
-        intent = self._intent(session, at, happened) | _NOT_ASKED
-        method = self._method(instrument, payer, at)
-        return self._charge(session, intent, method, happened, at, decline)
+        intent, happened = self._intent(session, at)
+        method = self.payments.new_method(instrument, payer, at)
+        happened += self.payments.charge(intent, method, at=at, decline=decline)
+        if not decline:
+            happened += self._complete(session, intent, method["billing_details"])
+        self.events.emit(happened, at)
+        return session
 
     def ask_bank(
         self, session_id: str, instrument: cards.Instrument, payer: Payer, *, at: int
@@ -103,29 +91,20 @@ class Checkout:
         It replaces an earlier challenge, and nothing is charged before its answer. Raises NotOpen.
         """
         session = self._open_session(session_id)
-        happened: list[tuple[str, Record]] = []
-        intent = self._intent(session, at, happened)
-        method = self._method(instrument, payer, at)
-        challenge_id = objects.new_id("", 24)
+        intent, happened = self._intent(session, at)
+        method = self.payments.new_method(instrument, payer, at)
         page = session["url"]
-        redirect = {"return_url": page, "url": f"{page}/confirm/{challenge_id}"}
-        intent |= {
-            "status": "requires_action",
-            "payment_method": method["id"],
-            "last_payment_error": None,
-            "next_action": {"type": "redirect_to_url", "redirect_to_url": redirect},
-            "_challenge": challenge_id,
-        }
-        happened.append(("payment_intent.requires_action", intent))
-        for record in (session, intent):
-            self.store.save(record)
+        happened += self.payments.ask_bank(
+            intent, method, page_url=f"{page}/confirm", return_url=page
+        )
         self.events.emit(happened, at)
+        challenge_id: str = intent["_challenge"]
         return challenge_id
 
     def asked(self, session_id: str, challenge_id: str) -> Record:
         """Return the session whose buyer the bank asks just now; raises NotOpen, NotAsked."""
         session = self._open_session(session_id)
-        self._asking_intent(session, challenge_id)
+        require_asked(self._known_intent(session), challenge_id)
         return session
 
     def answer_bank(
@@ -136,13 +115,12 @@ class Checkout:
         Raises NotOpen, NotAsked, and then nothing was charged by this answer.
         """
         session = self._open_session(session_id)
-        intent = self._asking_intent(session, challenge_id)
+        intent = require_asked(self._known_intent(session), challenge_id)
         method = self.store.get("payment_method", intent["payment_method"])
+        happened = self.payments.answer_bank(intent, is_confirmed=is_confirmed, at=at)
         if is_confirmed:
-            return self._charge(session, intent, method, [], at, None)
-        self._refuse(intent, method, cards.NOT_CONFIRMED, None)
-        self.store.save(intent)
-        self.events.emit([("payment_intent.payment_failed", intent)], at)
+            happened += self._complete(session, intent, method["billing_details"])
+        self.events.emit(happened, at)
         return session
 
     def _open_session(self, session_id: str) -> Record:
@@ -151,72 +129,21 @@ class Checkout:
             raise NotOpen(session["status"])
         return session
 
-    def _asking_intent(self, session: Record, challenge_id: str) -> Record:
-        if session["payment_intent"]:
-            intent = self.store.get("payment_intent", session["payment_intent"])
-            if intent.get("_challenge") == challenge_id:
-                return intent
-        raise NotAsked(challenge_id)
+    def _known_intent(self, session: Record) -> Record | None:
+        """Return the session's intent, if there was a try to pay."""
+        intent_id = session["payment_intent"]
+        return self.store.get("payment_intent", intent_id) if intent_id else None
 
-    def _method(self, instrument: cards.Instrument, payer: Payer, at: int) -> Record:
-        billing = money_objects.billing_details(payer.email, payer.name)
-        method = money_objects.payment_method(instrument, billing, at)
-        self.store.save(method)
-        return method
-
-    def _charge(
-        self,
-        session: Record,
-        intent: Record,
-        method: Record,
-        happened: list[tuple[str, Record]],
-        at: int,
-        decline: cards.Decline | None,
-    ) -> Record:
-        is_confirmed = intent["_challenge"] is not None
-        charge = money_objects.charge(intent, method, at, is_confirmed=is_confirmed)
-        intent["latest_charge"] = charge["id"]
-        if decline:
-            money_objects.fail(charge, decline)
-            self._refuse(intent, method, decline, charge["id"])
-            happened += [("charge.failed", charge), ("payment_intent.payment_failed", intent)]
-        else:
-            intent |= {"payment_method": method["id"], "last_payment_error": None, **_NOT_ASKED}
-            happened += self._accept(intent, charge)
-            self._complete(session, intent, method["billing_details"])
-            happened.append(("checkout.session.completed", session))
-        for record in (session, intent, charge):
-            self.store.save(record)
-        self.events.emit(happened, at)
-        return session
-
-    def _intent(self, session: Record, at: int, happened: list[tuple[str, Record]]) -> Record:
+    def _intent(self, session: Record, at: int) -> tuple[Record, Happened]:
         """Return the session's intent, which the first try to pay brings into being."""
-        if session["payment_intent"]:
-            return self.store.get("payment_intent", session["payment_intent"])
-        intent = objects.payment_intent(session, at)
+        if intent := self._known_intent(session):
+            return intent, []
+        intent = objects.session_intent(session, at)
         session["payment_intent"] = intent["id"]
-        happened.append(("payment_intent.created", dict(intent)))
-        return intent
+        self.store.save(session)
+        return intent, [("payment_intent.created", dict(intent))]
 
-    def _accept(self, intent: Record, charge: Record) -> list[tuple[str, Record]]:
-        if charge["status"] == "pending":
-            intent["status"] = "processing"
-            return [("charge.pending", charge), ("payment_intent.processing", intent)]
-        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
-        return [("charge.succeeded", charge), ("payment_intent.succeeded", intent)]
-
-    def _refuse(
-        self, intent: Record, method: Record, decline: cards.Decline, charge_id: str | None
-    ) -> None:
-        intent |= {
-            "status": "requires_payment_method",
-            "payment_method": None,
-            "last_payment_error": money_objects.payment_error(decline, charge_id, method),
-            **_NOT_ASKED,
-        }
-
-    def _complete(self, session: Record, intent: Record, payer: Record) -> None:
+    def _complete(self, session: Record, intent: Record, payer: Record) -> Happened:
         is_paid = intent["status"] == "succeeded"
         session |= {
             "status": "complete",
@@ -224,34 +151,20 @@ class Checkout:
             "url": None,
             "customer_details": objects.customer_details(payer["email"], payer["name"]),
         }
+        self.store.save(session)
+        return [("checkout.session.completed", session)]
 
     def decide_bank_debit(self, intent_id: str, *, succeeds: bool, at: int) -> Record:
         """Let the bank answer; returns the intent. Raises KeyError, NotProcessing."""
         intent = self.store.get("payment_intent", intent_id)
-        if intent["status"] != "processing":
-            raise NotProcessing(intent["status"])
-        session = self.store.get("checkout.session", intent["_session"])
-        charge = self.store.get("charge", intent["latest_charge"])
-        if succeeds:
-            charge |= {
-                "status": "succeeded",
-                "paid": True,
-                "_settles_at": at + money_objects.SETTLEMENT_SECONDS,
-            }
-            session["payment_status"] = "paid"
-            happened = self._accept(intent, charge)
-            happened.append(("checkout.session.async_payment_succeeded", session))
-        else:
-            method = self.store.get("payment_method", intent["payment_method"])
-            money_objects.fail(charge, cards.FAILED_DEBIT)
-            self._refuse(intent, method, cards.FAILED_DEBIT, charge["id"])
-            happened = [
-                ("charge.failed", charge),
-                ("payment_intent.payment_failed", intent),
-                ("checkout.session.async_payment_failed", session),
-            ]
-        for record in (session, intent, charge):
-            self.store.save(record)
+        happened = self.payments.decide_bank_debit(intent, succeeds=succeeds, at=at)
+        if intent["_session"]:
+            session = self.store.get("checkout.session", intent["_session"])
+            if succeeds:
+                session["payment_status"] = "paid"
+                self.store.save(session)
+            outcome = "succeeded" if succeeds else "failed"
+            happened.append((f"checkout.session.async_payment_{outcome}", session))
         self.events.emit(happened, at)
         return intent
 
@@ -266,17 +179,9 @@ class Checkout:
             )
         session |= {"status": "expired", "url": None}
         self.store.save(session)
-        happened = [("checkout.session.expired", session)]
-        if session["payment_intent"]:
-            intent = self.store.get("payment_intent", session["payment_intent"])
-            intent |= {
-                "status": "canceled",
-                "canceled_at": at,
-                "cancellation_reason": "automatic",
-                **_NOT_ASKED,
-            }
-            self.store.save(intent)
-            happened.append(("payment_intent.canceled", intent))
+        happened: Happened = [("checkout.session.expired", session)]
+        if intent := self._known_intent(session):
+            happened += self.payments.cancel(intent, reason="automatic", at=at)
         self.events.emit(happened, at, origin)
         return session
 
@@ -284,9 +189,4 @@ class Checkout:
         """Do what time alone brings: sessions expire, and Stripe learns its fees."""
         for session in self.store.overdue_sessions(at):
             self.expire(session, at=at)
-        for charge in self.store.unsettled_charges(at):
-            transaction = money_objects.balance_transaction(charge, at)
-            charge |= {"balance_transaction": transaction["id"], "_settles_at": None}
-            self.store.save(transaction)
-            self.store.save(charge)
-            self.events.emit([("charge.updated", charge)], at)
+        self.events.emit(self.payments.settle(at), at)

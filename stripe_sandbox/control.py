@@ -17,9 +17,9 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from stripe_sandbox.checkout import NotProcessing
 from stripe_sandbox.faults import Fault
 from stripe_sandbox.objects import public
+from stripe_sandbox.payments import NotProcessing
 from stripe_sandbox.twin import Twin, twin_of
 
 Handler = Callable[[Twin, Any], dict[str, Any]]

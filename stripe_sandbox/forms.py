@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from stripe_sandbox import cards
-from stripe_sandbox.checkout import Payer
+from stripe_sandbox.payments import Payer
 
 _METHODS = [("card", "Card"), ("bank_debit", "Bank debit")]
 _CHOOSE = "Choose how to pay."

@@ -132,8 +132,11 @@ def payment_error(decline: Decline, charge_id: str | None, method: Record) -> Re
     return {name: value for name, value in error.items() if value is not None}
 
 
-def balance_transaction(settled: Record, at: int) -> Record:
-    """Return the movement of a charge into the account's balance, Stripe's fee taken off."""
+def balance_transaction(settled: Record) -> Record:
+    """Return the movement of a charge into the account's balance, Stripe's fee taken off.
+
+    It becomes known late, and is of the moment of the charge all the same.
+    """
     amount = settled["amount"]
     # 1.5 % rounded half up, and a fixed part; never more than there is.
     fee = min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED)
@@ -141,9 +144,9 @@ def balance_transaction(settled: Record, at: int) -> Record:
         "id": new_id("txn_"),
         "object": "balance_transaction",
         "amount": amount,
-        "available_on": at + _PAYOUT_SECONDS,
+        "available_on": settled["created"] + _PAYOUT_SECONDS,
         "balance_type": "payments",
-        "created": at,
+        "created": settled["created"],
         "currency": settled["currency"],
         "description": settled["description"],
         "exchange_rate": None,

@@ -249,58 +249,73 @@ def customer_details(email: str, name: str | None, country: str | None = None) -
     }
 
 
-def payment_intent(checkout_session: Record, at: int) -> Record:
+def session_intent(checkout_session: Record, at: int) -> Record:
+    """Return the intent that a session makes of its own amounts and its `payment_intent_data`."""
+    of_session = {
+        "amount": checkout_session["amount_total"],
+        "currency": checkout_session["currency"],
+        "customer": checkout_session["customer"],
+        "payment_method_types": checkout_session["payment_method_types"],
+    }
+    return payment_intent(checkout_session["_intent_data"] | of_session, at) | {
+        "_session": checkout_session["id"]
+    }
+
+
+def payment_intent(params: Record, at: int) -> Record:
+    """Return an intent of typed parameters (see `intent_params`)."""
     intent_id = new_id("pi_")
-    data = checkout_session["_intent_data"]
-    shipping = data.get("shipping")
     return {
         "id": intent_id,
         "object": "payment_intent",
-        "amount": checkout_session["amount_total"],
+        "amount": params["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
         "application": None,
         "application_fee_amount": None,
-        "automatic_payment_methods": None,
+        "automatic_payment_methods": params.get("automatic_payment_methods"),
         "canceled_at": None,
         "cancellation_reason": None,
-        "capture_method": data.get("capture_method", "automatic_async"),
+        "capture_method": params.get("capture_method", "automatic_async"),
         "client_secret": new_id(f"{intent_id}_secret_"),
         "confirmation_method": "automatic",
         "created": at,
-        "currency": checkout_session["currency"],
-        "customer": checkout_session["customer"],
+        "currency": params["currency"],
+        "customer": params.get("customer"),
         "customer_account": None,
-        "description": data.get("description"),
+        "description": params.get("description"),
         "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
-        "metadata": data.get("metadata", {}),
+        "metadata": params.get("metadata", {}),
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {},
-        "payment_method_types": checkout_session["payment_method_types"],
+        "payment_method_types": params["payment_method_types"],
         "processing": None,
-        "receipt_email": data.get("receipt_email"),
+        "receipt_email": params.get("receipt_email"),
         "review": None,
         "setup_future_usage": None,
-        "shipping": shipping
-        and {
-            "address": {**NO_ADDRESS, **shipping["address"]},
-            "carrier": shipping.get("carrier"),
-            "name": shipping["name"],
-            "phone": shipping.get("phone"),
-            "tracking_number": shipping.get("tracking_number"),
-        },
-        "statement_descriptor": data.get("statement_descriptor"),
-        "statement_descriptor_suffix": data.get("statement_descriptor_suffix"),
+        "shipping": intent_shipping(params.get("shipping")),
+        "statement_descriptor": params.get("statement_descriptor"),
+        "statement_descriptor_suffix": params.get("statement_descriptor_suffix"),
         "status": "requires_payment_method",
         "transfer_data": None,
-        "transfer_group": data.get("transfer_group"),
+        "transfer_group": params.get("transfer_group"),
         "_challenge": None,
-        "_session": checkout_session["id"],
+        "_session": None,
+    }
+
+
+def intent_shipping(shipping: Record | None) -> Record | None:
+    return shipping and {
+        "address": {**NO_ADDRESS, **shipping["address"]},
+        "carrier": shipping.get("carrier"),
+        "name": shipping["name"],
+        "phone": shipping.get("phone"),
+        "tracking_number": shipping.get("tracking_number"),
     }

@@ -17,6 +17,7 @@ from stripe_sandbox.deliveries import Deliveries
 from stripe_sandbox.events import Events
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.idempotency import Keys
+from stripe_sandbox.payments import Payments
 from stripe_sandbox.store import OWN_ENDPOINT, Record, Store
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Twin:
     clock: Clock
     faults: Faults
     events: Events
+    payments: Payments
     checkout: Checkout
     deliveries: Deliveries
     keys: Keys
@@ -46,6 +48,7 @@ class Twin:
         store, faults = Store(state), Faults()
         clock = Clock(Path(offset_file) if offset_file else None)
         events = Events(store, faults)
+        payments = Payments(store)
         deliveries = Deliveries(
             store, clock, backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2)
         )
@@ -63,7 +66,8 @@ class Twin:
             clock=clock,
             faults=faults,
             events=events,
-            checkout=Checkout(store, events),
+            payments=payments,
+            checkout=Checkout(store, events, payments),
             deliveries=deliveries,
             keys=Keys(store),
             own_endpoint=own_endpoint,

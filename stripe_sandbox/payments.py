@@ -1,0 +1,166 @@
+"""What happens to a PaymentIntent, whoever began it: tried, asked about, paid, refused, canceled.
+
+Every function saves what it changes, in the caller's store transaction, and returns the events of
+it, which the caller emits together with his own.
+"""
+
+from dataclasses import dataclass
+
+from stripe_sandbox import cards, money_objects, objects
+from stripe_sandbox.store import Record, Store
+
+Happened = list[tuple[str, Record]]
+
+# What an intent says once the bank asks nothing of the buyer any more.
+_NOT_ASKED: Record = {"next_action": None, "_challenge": None}
+
+
+class NotAsked(Exception):
+    """The bank no longer asks the buyer: answered, or another payment was tried since."""
+
+
+class NotProcessing(Exception):
+    """The intent waits for no bank."""
+
+
+@dataclass(frozen=True)
+class Payer:
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Payments:
+    store: Store
+
+    def new_method(self, instrument: cards.Instrument, payer: Payer, at: int) -> Record:
+        billing = money_objects.billing_details(payer.email, payer.name)
+        method = money_objects.payment_method(instrument, billing, at)
+        self.store.save(method)
+        return method
+
+    def charge(
+        self, intent: Record, method: Record, *, at: int, decline: cards.Decline | None = None
+    ) -> Happened:
+        """Charge a card, or begin a bank debit, unless `decline` says that the bank refuses.
+
+        It ends whatever the bank may be asking; a confirmed question is charged by `answer_bank`.
+        """
+        intent |= _NOT_ASKED
+        return self._charge(intent, method, at, decline, is_confirmed=False)
+
+    def _charge(
+        self,
+        intent: Record,
+        method: Record,
+        at: int,
+        decline: cards.Decline | None,
+        *,
+        is_confirmed: bool,
+    ) -> Happened:
+        charge = money_objects.charge(intent, method, at, is_confirmed=is_confirmed)
+        intent["latest_charge"] = charge["id"]
+        if decline:
+            return self._fail(intent, charge, method, decline)
+        intent |= {"payment_method": method["id"], "last_payment_error": None, **_NOT_ASKED}
+        return self._accept(intent, charge)
+
+    def _accept(self, intent: Record, charge: Record) -> Happened:
+        if charge["status"] == "pending":
+            intent["status"] = "processing"
+            happened = [("charge.pending", charge), ("payment_intent.processing", intent)]
+        else:
+            intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+            happened = [("charge.succeeded", charge), ("payment_intent.succeeded", intent)]
+        self._save(intent, charge)
+        return happened
+
+    def _fail(
+        self, intent: Record, charge: Record, method: Record, decline: cards.Decline
+    ) -> Happened:
+        money_objects.fail(charge, decline)
+        self.store.save(charge)
+        return [("charge.failed", charge), *self._refuse(intent, method, decline, charge["id"])]
+
+    def _refuse(
+        self, intent: Record, method: Record, decline: cards.Decline, charge_id: str | None
+    ) -> Happened:
+        intent |= {
+            "status": "requires_payment_method",
+            "payment_method": None,
+            "last_payment_error": money_objects.payment_error(decline, charge_id, method),
+            **_NOT_ASKED,
+        }
+        self.store.save(intent)
+        return [("payment_intent.payment_failed", intent)]
+
+    def ask_bank(
+        self, intent: Record, method: Record, *, page_url: str, return_url: str
+    ) -> Happened:
+        """Let the bank ask the buyer, at `page_url` and a challenge's id, before it is charged.
+
+        It replaces an earlier challenge.
+        """
+        challenge_id = objects.new_id("", 24)
+        redirect = {"return_url": return_url, "url": f"{page_url}/{challenge_id}"}
+        intent |= {
+            "status": "requires_action",
+            "payment_method": method["id"],
+            "last_payment_error": None,
+            "next_action": {"type": "redirect_to_url", "redirect_to_url": redirect},
+            "_challenge": challenge_id,
+        }
+        self.store.save(intent)
+        return [("payment_intent.requires_action", intent)]
+
+    def answer_bank(self, intent: Record, *, is_confirmed: bool, at: int) -> Happened:
+        """Charge what the buyer confirms, or note that he did not."""
+        method = self.store.get("payment_method", intent["payment_method"])
+        if is_confirmed:
+            return self._charge(intent, method, at, None, is_confirmed=True)
+        return self._refuse(intent, method, cards.NOT_CONFIRMED, None)
+
+    def decide_bank_debit(self, intent: Record, *, succeeds: bool, at: int) -> Happened:
+        """Let the bank answer. Raises NotProcessing."""
+        if intent["status"] != "processing":
+            raise NotProcessing(intent["status"])
+        charge = self.store.get("charge", intent["latest_charge"])
+        if not succeeds:
+            method = self.store.get("payment_method", intent["payment_method"])
+            return self._fail(intent, charge, method, cards.FAILED_DEBIT)
+        charge |= {
+            "status": "succeeded",
+            "paid": True,
+            "_settles_at": at + money_objects.SETTLEMENT_SECONDS,
+        }
+        return self._accept(intent, charge)
+
+    def cancel(self, intent: Record, *, reason: str | None, at: int) -> Happened:
+        intent |= {
+            "status": "canceled",
+            "canceled_at": at,
+            "cancellation_reason": reason,
+            **_NOT_ASKED,
+        }
+        self.store.save(intent)
+        return [("payment_intent.canceled", intent)]
+
+    def settle(self, at: int) -> Happened:
+        """Learn Stripe's fees of the charges that are old enough."""
+        settled = self.store.unsettled_charges(at)
+        for charge in settled:
+            transaction = money_objects.balance_transaction(charge)
+            charge |= {"balance_transaction": transaction["id"], "_settles_at": None}
+            self._save(transaction, charge)
+        return [("charge.updated", charge) for charge in settled]
+
+    def _save(self, *records: Record) -> None:
+        for record in records:
+            self.store.save(record)
+
+
+def require_asked(intent: Record | None, challenge_id: str) -> Record:
+    """Return the intent if the bank asks just this; raises NotAsked."""
+    if intent is None or intent["_challenge"] != challenge_id:
+        raise NotAsked(challenge_id)
+    return intent
