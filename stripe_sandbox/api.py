@@ -89,7 +89,8 @@ def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: 
     raw = _params(request)
     params, expand = split_expand(raw)
     base_url = f"{request.scheme}://{request.get_host()}"
-    call = Call(twin, request.path, params, expand, base_url, origin)
+    is_stale = "stale_read" in struck
+    call = Call(twin, request.path, params, expand, base_url, origin, is_stale)
     work = partial(endpoint, call, **ids)
     key = origin.idempotency_key
     if key is None:

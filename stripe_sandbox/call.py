@@ -13,7 +13,10 @@ from stripe_sandbox.twin import Twin
 
 @dataclass(frozen=True)
 class Call:
-    """`params` are as decoded, without `expand`; `base_url` is where the client found us."""
+    """`params` are as decoded, without `expand`; `base_url` is where the client found us.
+
+    A stale call is answered from a copy of the state that lags behind.
+    """
 
     twin: Twin
     path: str
@@ -21,6 +24,7 @@ class Call:
     expand: list[str]
     base_url: str
     origin: Origin
+    is_stale: bool = False
 
     def read(self, rules: dict[str, Rule]) -> dict[str, Any]:
         """Return typed parameters; raises ApiError for one that `rules` does not name."""
@@ -28,7 +32,7 @@ class Call:
         return read
 
     def view(self, record: Record) -> Record:
-        return expanded(self.twin.store, record, self.expand)
+        return self._shown([record], self.expand)[0]
 
     def views(self, listed: Record) -> Record:
         """Return a list with its elements as the API shows them; paths begin with `data.`."""
@@ -36,5 +40,11 @@ class Call:
             if not path.startswith("data."):
                 raise invalid(f"This property cannot be expanded ({path}).", "expand")
         paths = [path.removeprefix("data.") for path in self.expand]
+        return listed | {"data": self._shown(listed["data"], paths)}
+
+    def _shown(self, records: list[Record], paths: list[str]) -> list[Record]:
         store = self.twin.store
-        return listed | {"data": [expanded(store, record, paths) for record in listed["data"]]}
+        if self.is_stale and records:
+            store = store.before_change([record["id"] for record in records])
+            records = [store.find(shown["object"], shown["id"]) or shown for shown in records]
+        return [expanded(store, record, paths) for record in records]

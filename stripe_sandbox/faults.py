@@ -1,12 +1,14 @@
 """Bad weather on request: faults that the control API switches on for requests and webhooks.
 
 drop_answer        the work is done, the connection closed without an answer
+cut                the work is done, half the answer's body sent, then the connection closed
 refuse             the connection is closed and nothing done
 error_before       500, nothing done; kept under the idempotency key and replayed, as
 error_after        500 with the work done
 rate_limit         429                    conflict           409, as if the key were in use
 forbidden          403, as with a restricted key
 slow               waits `seconds` before the work
+stale_read         a GET shows things as they were before the last change of what it asks for
 webhook_duplicate  queues the event twice
 webhook_shuffle    may send the event before or after all others that are due with it
 webhook_delay      makes it due `seconds` later, by the sandbox's clock
@@ -28,6 +30,8 @@ REQUEST_KINDS = frozenset(
         "refuse",
         "conflict",
         "forbidden",
+        "cut",
+        "stale_read",
     }
 )
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
@@ -63,6 +67,8 @@ class Fault:
         self.kind: str = self.shown["kind"]
         if self.kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(sorted(_KINDS))}")
+        if self.kind == "stale_read":
+            self.shown["method"] = "GET"
         try:
             self._match = re.compile(self.shown["match"])
         except re.error as error:

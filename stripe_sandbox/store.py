@@ -5,22 +5,29 @@ our own notes and never leave the process (see `objects.public`). One connection
 all threads: requests take turns, which makes every use case atomic against every other.
 """
 
+import copy
 import json
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 Record = dict[str, Any]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
-    seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL,
+    changed INTEGER NOT NULL DEFAULT 0, body_before TEXT
 );
 CREATE INDEX IF NOT EXISTS objects_of_type ON objects (type, seq);
+CREATE INDEX IF NOT EXISTS objects_of_intent
+    ON objects (type, json_extract(body, '$.payment_intent'), seq);
+CREATE INDEX IF NOT EXISTS objects_of_charge
+    ON objects (type, json_extract(body, '$.charge'), seq);
 CREATE INDEX IF NOT EXISTS open_sessions ON objects (json_extract(body, '$.expires_at'))
     WHERE type = 'checkout.session' AND json_extract(body, '$.status') = 'open';
 CREATE INDEX IF NOT EXISTS unsettled_charges ON objects (json_extract(body, '$._settles_at'))
@@ -42,7 +49,13 @@ CREATE TABLE IF NOT EXISTS tries (
 """
 # The endpoint that the environment names, for which a demo's older state may still wait.
 OWN_ENDPOINT = "we_1SandboxFromEnvironment"
-_UPGRADE = "ALTER TABLE {} ADD COLUMN endpoint_id TEXT NOT NULL DEFAULT '{}'"
+# Columns that the file of an older demo lacks.
+_ADDED_COLUMNS = (
+    ("deliveries", "endpoint_id", f"TEXT NOT NULL DEFAULT '{OWN_ENDPOINT}'"),
+    ("tries", "endpoint_id", f"TEXT NOT NULL DEFAULT '{OWN_ENDPOINT}'"),
+    ("objects", "changed", "INTEGER NOT NULL DEFAULT 0"),
+    ("objects", "body_before", "TEXT"),
+)
 _TABLES = ("objects", "idempotency", "deliveries", "tries")
 
 
@@ -73,10 +86,13 @@ class Store:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
-        for table in ("deliveries", "tries"):
+        for table, column, definition in _ADDED_COLUMNS:
             columns = {name for _, name, *_ in self._rows(f"PRAGMA table_info({table})")}
-            if "endpoint_id" not in columns:
-                self._rows(_UPGRADE.format(table, OWN_ENDPOINT))
+            if column not in columns:
+                self._rows(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
+        # Transactions are numbered, so that it is known what changed together.
+        ((self._transaction,),) = self._rows("SELECT ifnull(max(changed), 0) FROM objects")
+        self._unseen_from = sys.maxsize
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -84,6 +100,7 @@ class Store:
         with self._lock:
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._transaction += 1
             self._depth += 1
             try:
                 yield
@@ -109,15 +126,37 @@ class Store:
 
     def save(self, record: Record) -> None:
         """Insert or update by id; an update keeps its place in the order of creation."""
-        self._rows(
-            "INSERT INTO objects (id, type, body) VALUES (?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            (record["id"], record["object"], json.dumps(record)),
-        )
+        with self.transaction():
+            self._rows(
+                "INSERT INTO objects (id, type, body, changed) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed = excluded.changed,"
+                " body_before = iif(changed = excluded.changed, body_before, body)"
+                " WHERE body <> excluded.body",
+                (record["id"], record["object"], json.dumps(record), self._transaction),
+            )
 
     def find(self, kind: str, object_id: str) -> Record | None:
-        rows = self._rows("SELECT body FROM objects WHERE id = ? AND type = ?", (object_id, kind))
+        rows = self._rows(
+            "SELECT iif(changed >= ?, ifnull(body_before, body), body) FROM objects"
+            " WHERE id = ? AND type = ?",
+            (self._unseen_from, object_id, kind),
+        )
         return json.loads(rows[0][0]) if rows else None
+
+    def before_change(self, object_ids: Sequence[str]) -> Self:
+        """Return a view whose `find` and `get` lag behind, as a replica's would.
+
+        They do not see the latest transaction that changed one of these objects, nor later ones;
+        of each object one change is undone at most, and never its making.
+        """
+        marks = ",".join("?" * len(object_ids))
+        ((latest,),) = self._rows(
+            f"SELECT max(changed) FROM objects WHERE id IN ({marks})",  # noqa: S608 - marks only
+            object_ids,
+        )
+        lagging = copy.copy(self)
+        lagging._unseen_from = sys.maxsize if latest is None else latest
+        return lagging
 
     def get(self, kind: str, object_id: str) -> Record:
         """Like `find`, for an id of our own; raises KeyError."""

@@ -42,4 +42,7 @@ def answered(
     if "refuse" in struck:
         return close_connection(request)
     response = work()
+    if "cut" in struck:
+        response["Content-Length"] = str(len(response.content))
+        response.content = response.content[: len(response.content) // 2]
     return close_connection(request) if "drop_answer" in struck else response

@@ -1,12 +1,14 @@
 """Bad weather: each fault does what its name says, as often as it was told, and then ends."""
 
 import time
+from typing import Any
 
 import pytest
 import requests
 import stripe
+from urllib3.exceptions import ProtocolError
 
-from stripe_sandbox.tests.conftest import SECONDS, Twin
+from stripe_sandbox.tests.conftest import DECLINED, SECONDS, SECRET_KEY, Twin
 from stripe_sandbox.tests.test_idempotency import SESSIONS, count, create
 
 
@@ -147,3 +149,72 @@ def test_a_browser_cannot_steer_the_control_api(twin: Twin) -> None:
 
     assert answer.status_code == 403
     assert twin.sdk.v1.checkout.sessions.retrieve(session.id).status == "open"
+
+
+def test_an_answer_that_is_cut_was_done_and_can_be_asked_for_again(twin: Twin) -> None:
+    twin.control("faults", kind="cut", method="POST", path=SESSIONS)
+
+    with pytest.raises(stripe.APIConnectionError):
+        create(twin, "key")
+
+    assert count(twin) == 1
+    create(twin, "key")
+    assert count(twin) == 1
+
+
+def test_a_cut_answer_breaks_off_in_the_middle(twin: Twin) -> None:
+    whole = twin.get("/v1/account").content
+    twin.control("faults", kind="cut", path="/v1/account")
+
+    headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+    with requests.get(
+        f"{twin.url}/v1/account", headers=headers, stream=True, timeout=SECONDS
+    ) as answer:
+        assert answer.headers["Content-Length"] == str(len(whole))
+        assert answer.raw.read(len(whole) // 2) == whole[: len(whole) // 2]
+        with pytest.raises(ProtocolError):
+            answer.raw.read()
+
+
+def test_a_stale_read_shows_all_as_it_was_before_the_last_change(twin: Twin) -> None:
+    session = twin.open_session()
+    assert twin.pay(session.url, card=DECLINED).status_code == 402
+    assert twin.pay(session.url).status_code == 303
+    path, expand = f"{SESSIONS}/{session.id}", {"expand[]": "payment_intent.latest_charge"}
+    twin.control("faults", kind="stale_read", path=path, times=2)
+
+    stale = [twin.get(path, **expand).json() for _ in range(2)]
+    fresh = twin.get(path, **expand).json()
+
+    def told(read: dict[str, Any]) -> list[str]:
+        intent = read["payment_intent"]
+        return [read["status"], intent["status"], intent["latest_charge"]["status"]]
+
+    assert [told(read) for read in stale] == [["open", "requires_payment_method", "failed"]] * 2
+    assert told(fresh) == ["complete", "succeeded", "succeeded"]
+
+
+def test_a_stale_list_lags_by_the_latest_change_alone(twin: Twin) -> None:
+    paid, other = twin.paid_session(), twin.open_session()
+    twin.sdk.v1.checkout.sessions.expire(other.id)
+    twin.control("faults", kind="stale_read", path=SESSIONS)
+    twin.post(f"{SESSIONS}/{paid.id}/expire")  # a POST is never stale
+
+    statuses = [
+        {entry["id"]: entry["status"] for entry in twin.get(SESSIONS).json()["data"]}
+        for _ in range(2)
+    ]
+
+    assert statuses == [
+        {paid.id: "complete", other.id: "open"},
+        {paid.id: "complete", other.id: "expired"},
+    ]
+
+
+def test_a_stale_read_of_what_never_changed_shows_it_as_it_is(twin: Twin) -> None:
+    session = twin.open_session()
+    twin.control("faults", kind="stale_read", times=3)
+
+    assert twin.get(f"{SESSIONS}/{session.id}").json()["status"] == "open"
+    assert twin.get("/v1/account").status_code == 200
+    assert len(twin.get(f"{SESSIONS}/{session.id}/line_items").json()["data"]) == 1
