@@ -1,4 +1,4 @@
-"""What a buyer may pay with on the hosted page: test cards, and a bank debit decided later."""
+"""What a buyer may pay with: Stripe's test cards, and a bank debit that is decided later."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Instrument:
     """A card or a bank account; `kind` is Stripe's name for it."""
 
     kind: str
-    last4: str = ""
+    number: str = ""
     exp_month: int = 0
     exp_year: int = 0
 
@@ -57,6 +57,25 @@ NOT_CONFIRMED = Decline(
     " a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
     kind="invalid_request_error",
 )
+# Stripe's names of its test cards and accounts, for those who pay without a page.
+# Source: https://docs.stripe.com/testing
+_CARD_TOKENS = {
+    "pm_card_visa": GOOD_CARD,
+    "pm_card_visa_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclined": "4000000000000002",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_chargeDeclinedExpiredCard": "4000000000000069",
+    "pm_card_threeDSecure2Required": ASKING_CARD,
+    "pm_card_authenticationRequired": ASKING_CARD,
+}
+TOKENS = {
+    "pm_success_de": Instrument(BANK_DEBIT),
+    **{
+        token: Instrument(CARD, number, exp_month=12, exp_year=2034)
+        for token, number in _CARD_TOKENS.items()
+    },
+}
 KNOWN_CARDS = frozenset({GOOD_CARD, ASKING_CARD, *DECLINES})
 # What the page offers to try, each with what comes of it.
 TEST_CARDS = (

@@ -62,44 +62,23 @@ class Checkout:
         return objects.line_item(params, product["id"], at)
 
     def pay(
-        self,
-        session_id: str,
-        instrument: cards.Instrument,
-        payer: Payer,
-        *,
-        at: int,
-        decline: cards.Decline | None = None,
-    ) -> Record:
-        """Try to pay; returns the session, still open if `decline` says that the bank refuses.
-
-        Raises NotOpen, and then nothing was charged.
-        """
-        session = self._open_session(session_id)
-        intent, happened = self._intent(session, at)
-        method = self.payments.new_method(instrument, payer, at)
-        happened += self.payments.charge(intent, method, at=at, decline=decline)
-        if not decline:
-            happened += self._complete(session, intent, method["billing_details"])
-        self.events.emit(happened, at)
-        return session
-
-    def ask_bank(
         self, session_id: str, instrument: cards.Instrument, payer: Payer, *, at: int
-    ) -> str:
-        """Begin a payment that the buyer must confirm to the bank; returns the challenge's id.
+    ) -> tuple[Record, Record]:
+        """Try to pay; returns the session and its intent, whose status tells what came of it.
 
-        It replaces an earlier challenge, and nothing is charged before its answer. Raises NotOpen.
+        A session that is still open was declined, or the bank asks the buyer; nothing is charged
+        before he answers. Raises NotOpen, and then nothing was charged either.
         """
         session = self._open_session(session_id)
+        page = session["url"]
         intent, happened = self._intent(session, at)
         method = self.payments.new_method(instrument, payer, at)
-        page = session["url"]
-        happened += self.payments.ask_bank(
-            intent, method, page_url=f"{page}/confirm", return_url=page
+        happened += self.payments.pay(
+            intent, method, page_url=f"{page}/confirm", return_url=page, at=at
         )
+        happened += self._completed(session, intent, method)
         self.events.emit(happened, at)
-        challenge_id: str = intent["_challenge"]
-        return challenge_id
+        return session, intent
 
     def asked(self, session_id: str, challenge_id: str) -> Record:
         """Return the session whose buyer the bank asks just now; raises NotOpen, NotAsked."""
@@ -118,8 +97,7 @@ class Checkout:
         intent = require_asked(self._known_intent(session), challenge_id)
         method = self.store.get("payment_method", intent["payment_method"])
         happened = self.payments.answer_bank(intent, is_confirmed=is_confirmed, at=at)
-        if is_confirmed:
-            happened += self._complete(session, intent, method["billing_details"])
+        happened += self._completed(session, intent, method)
         self.events.emit(happened, at)
         return session
 
@@ -143,11 +121,14 @@ class Checkout:
         self.store.save(session)
         return intent, [("payment_intent.created", dict(intent))]
 
-    def _complete(self, session: Record, intent: Record, payer: Record) -> Happened:
-        is_paid = intent["status"] == "succeeded"
+    def _completed(self, session: Record, intent: Record, method: Record) -> Happened:
+        """Complete the session of an intent that is paid, or that a bank debit will pay."""
+        if intent["status"] not in ("succeeded", "processing"):
+            return []
+        payer = method["billing_details"]
         session |= {
             "status": "complete",
-            "payment_status": "paid" if is_paid else "unpaid",
+            "payment_status": "paid" if intent["status"] == "succeeded" else "unpaid",
             "url": None,
             "customer_details": objects.customer_details(payer["email"], payer["name"]),
         }

@@ -101,21 +101,13 @@ class PaymentForm(forms.Form):
             field.widget.attrs["autofocus"] = True
             return
 
-    def decline(self) -> cards.Decline | None:
-        """Return why the bank will refuse, for the test cards that stand for a refusal."""
-        return cards.DECLINES.get(self.cleaned_data.get("number", ""))
-
-    def asks_bank(self) -> bool:
-        """Whether the card's bank wants the buyer to confirm the payment."""
-        return self.cleaned_data.get("number") == cards.ASKING_CARD
-
     def instrument(self) -> cards.Instrument:
         data = self.cleaned_data
         if data["method"] == "bank_debit":
             return cards.Instrument(cards.BANK_DEBIT)
         return cards.Instrument(
             cards.CARD,
-            last4=data["number"][-4:],
+            data["number"],
             exp_month=data["exp_month"],
             exp_year=data["exp_year"],
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox.cards import BANK_DEBIT, Decline, Instrument
-from stripe_sandbox.objects import new_id
+from stripe_sandbox.objects import new_id, public
 from stripe_sandbox.store import Record
 
 SETTLEMENT_SECONDS = 5  # until Stripe knows its fee
@@ -45,6 +45,7 @@ def payment_method(instrument: Instrument, billing: Record, at: int) -> Record:
         "livemode": False,
         "metadata": {},
         "type": instrument.kind,
+        "_number": instrument.number,
     }
 
 
@@ -126,7 +127,7 @@ def payment_error(decline: Decline, charge_id: str | None, method: Record) -> Re
         "decline_code": decline.decline_code,
         "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
         "message": decline.message,
-        "payment_method": method,
+        "payment_method": public(method),
         "type": decline.kind,
     }
     return {name: value for name, value in error.items() if value is not None}
@@ -210,7 +211,7 @@ def _card(card: Instrument) -> Record:
         "exp_year": card.exp_year,
         "fingerprint": "SandboxCard00001",
         "funding": "credit",
-        "last4": card.last4,
+        "last4": card.number[-4:],
         "regulated_status": "unregulated",
         "wallet": None,
     }

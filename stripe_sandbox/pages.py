@@ -90,19 +90,12 @@ def _try_to_pay(
     request: HttpRequest, twin: Twin, session: Record, form: PaymentForm, at: int
 ) -> HttpResponse:
     """Pay, be declined, or go where the bank asks the buyer; raises NotOpen."""
-    if form.asks_bank():
-        with twin.store.transaction():
-            challenge_id = twin.checkout.ask_bank(
-                session["id"], form.instrument(), form.payer(), at=at
-            )
-        return see_other(reverse("confirm", args=[session["id"], challenge_id]))
-    decline = form.decline()
     with twin.store.transaction():
-        session = twin.checkout.pay(
-            session["id"], form.instrument(), form.payer(), decline=decline, at=at
-        )
-    if decline:
-        form.add_error("card", decline.message)
+        session, intent = twin.checkout.pay(session["id"], form.instrument(), form.payer(), at=at)
+    if intent["status"] == "requires_action":
+        return see_other(reverse("confirm", args=[session["id"], intent["_challenge"]]))
+    if session["status"] == "open":
+        form.add_error("card", intent["last_payment_error"]["message"])
         return _checkout(request, twin, session, form, HTTPStatus.PAYMENT_REQUIRED)
     return see_other(success_url(session))
 

@@ -39,28 +39,21 @@ class Payments:
         self.store.save(method)
         return method
 
-    def charge(
-        self, intent: Record, method: Record, *, at: int, decline: cards.Decline | None = None
+    def pay(
+        self, intent: Record, method: Record, *, page_url: str, return_url: str | None, at: int
     ) -> Happened:
-        """Charge a card, or begin a bank debit, unless `decline` says that the bank refuses.
+        """Charge a card, begin a bank debit, or let the bank ask first; `status` tells which.
 
-        It ends whatever the bank may be asking; a confirmed question is charged by `answer_bank`.
+        The bank asks at `page_url` and a challenge's id, and leads to `return_url` afterwards.
         """
-        intent |= _NOT_ASKED
-        return self._charge(intent, method, at, decline, is_confirmed=False)
+        if method["_number"] == cards.ASKING_CARD:
+            return self._ask(intent, method, page_url, return_url)
+        return self._charge(intent, method, at, is_confirmed=False)
 
-    def _charge(
-        self,
-        intent: Record,
-        method: Record,
-        at: int,
-        decline: cards.Decline | None,
-        *,
-        is_confirmed: bool,
-    ) -> Happened:
+    def _charge(self, intent: Record, method: Record, at: int, *, is_confirmed: bool) -> Happened:
         charge = money_objects.charge(intent, method, at, is_confirmed=is_confirmed)
         intent["latest_charge"] = charge["id"]
-        if decline:
+        if decline := cards.DECLINES.get(method["_number"]):
             return self._fail(intent, charge, method, decline)
         intent |= {"payment_method": method["id"], "last_payment_error": None, **_NOT_ASKED}
         return self._accept(intent, charge)
@@ -94,13 +87,10 @@ class Payments:
         self.store.save(intent)
         return [("payment_intent.payment_failed", intent)]
 
-    def ask_bank(
-        self, intent: Record, method: Record, *, page_url: str, return_url: str
+    def _ask(
+        self, intent: Record, method: Record, page_url: str, return_url: str | None
     ) -> Happened:
-        """Let the bank ask the buyer, at `page_url` and a challenge's id, before it is charged.
-
-        It replaces an earlier challenge.
-        """
+        """Let the bank ask before anything is charged; it replaces an earlier challenge."""
         challenge_id = objects.new_id("", 24)
         redirect = {"return_url": return_url, "url": f"{page_url}/{challenge_id}"}
         intent |= {
@@ -109,6 +99,7 @@ class Payments:
             "last_payment_error": None,
             "next_action": {"type": "redirect_to_url", "redirect_to_url": redirect},
             "_challenge": challenge_id,
+            "_return_url": return_url,
         }
         self.store.save(intent)
         return [("payment_intent.requires_action", intent)]
@@ -117,7 +108,7 @@ class Payments:
         """Charge what the buyer confirms, or note that he did not."""
         method = self.store.get("payment_method", intent["payment_method"])
         if is_confirmed:
-            return self._charge(intent, method, at, None, is_confirmed=True)
+            return self._charge(intent, method, at, is_confirmed=True)
         return self._refuse(intent, method, cards.NOT_CONFIRMED, None)
 
     def decide_bank_debit(self, intent: Record, *, succeeds: bool, at: int) -> Happened:
