@@ -26,21 +26,23 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0 picks a free one")
     parser.add_argument("--state", type=Path, default=Path("var/stripe_sandbox.sqlite3"))
+    parser.add_argument("--seed", type=int, help="makes ids, orders and faults repeatable")
     options = parser.parse_args()
     # The shop's own settings may be in the environment that we were started with.
     os.environ["DJANGO_SETTINGS_MODULE"] = "stripe_sandbox.settings"
     django.setup(set_prefix=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        run(options.host, options.port, options.state)
+        run(options.host, options.port, options.state, options.seed)
     except KeyError as error:
         sys.exit(f"{error.args[0]} is not set")
     except KeyboardInterrupt:
         pass
 
 
-def run(host: str, port: int, state: Path) -> None:
+def run(host: str, port: int, state: Path, seed: int | None) -> None:
     twin = Twin.from_environment(state)
+    twin.repeat(seed)
     background = threading.Thread(target=twin.work, daemon=True)
     with Server(host, port, twin) as server:
         print(f"Stripe sandbox on http://{host}:{server.server_port}", flush=True)

@@ -5,7 +5,7 @@ POST /_sandbox/clock                       {"advance": seconds}: move the clock,
 POST /_sandbox/bank_debits/<intent id>     {"outcome": "succeeded" or "failed"}
 GET  /_sandbox/deliveries                  every try to deliver a webhook, oldest first
 POST /_sandbox/deliveries/flush            try what is due now; answers when that is done
-POST /_sandbox/reset                       forget everything; {"seed": n} repeats orders of events
+POST /_sandbox/reset                       forget everything; {"seed": n} repeats what follows
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from stripe_sandbox.faults import Fault
+from stripe_sandbox.errors import ApiError
 from stripe_sandbox.objects import public
 from stripe_sandbox.payments import NotProcessing
 from stripe_sandbox.twin import Twin, twin_of
@@ -59,10 +59,7 @@ def list_faults(twin: Twin, _fields: Any) -> dict[str, Any]:
 
 
 def add_fault(twin: Twin, fields: Any) -> dict[str, Any]:
-    fault = Fault(fields)
-    shown = dict(fault.shown)
-    twin.faults.add(fault)
-    return shown
+    return twin.faults.add(fields)
 
 
 def clear_faults(twin: Twin, _fields: Any) -> dict[str, Any]:

@@ -103,10 +103,12 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
+        self.dice = random.Random()  # noqa: S311 - seeds the dice of those that bring no seed
     def add(self, fault: Fault) -> None:
         with self._lock:
             self._faults.append(fault)
 
+            fault = Fault({"seed": self.dice.getrandbits(32)} | fields)
     def clear(self) -> None:
         with self._lock:
             self._faults.clear()

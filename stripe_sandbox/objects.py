@@ -3,7 +3,7 @@
 Names that begin with an underscore are the sandbox's own notes; `public` takes them away.
 """
 
-import secrets
+import random
 import string
 
 from stripe_sandbox.store import Record
@@ -14,8 +14,31 @@ NO_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", 
 _ALPHABET = string.ascii_letters + string.digits
 
 
+class _Ids:
+    """Where ids come from: nobody can guess them, unless a seed is to repeat them."""
+
+    def __init__(self) -> None:
+        self._unguessable = random.SystemRandom()
+        self.repeat(None)
+
+    def repeat(self, seed: str | None) -> None:
+        """Let the ids of each kind follow `seed`, in the order of their making."""
+        self._seed = seed
+        self._dice: dict[str, random.Random] = {}
+
+    def new(self, prefix: str, length: int) -> str:
+        dice: random.Random = self._unguessable
+        if self._seed is not None:
+            kind = prefix.partition("_")[0]
+            dice = self._dice.setdefault(kind, random.Random(f"{self._seed} {kind}"))  # noqa: S311
+        return prefix + "".join(dice.choices(_ALPHABET, k=length))
+
+
+ids = _Ids()
+
+
 def new_id(prefix: str, length: int = 24) -> str:
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return ids.new(prefix, length)
 
 
 def public(record: Record) -> Record:

@@ -170,6 +170,11 @@ class Store:
         rows = self._rows("SELECT seq FROM objects WHERE id = ? AND type = ?", (object_id, kind))
         return rows[0][0] if rows else None
 
+    def last_place(self) -> int:
+        """Return where the newest object stands, or 0."""
+        ((place,),) = self._rows("SELECT ifnull(max(seq), 0) FROM objects")
+        return int(place)
+
     def count(self, kind: str) -> int:
         ((number,),) = self._rows("SELECT count(*) FROM objects WHERE type = ?", (kind,))
         return int(number)

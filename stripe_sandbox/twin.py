@@ -10,7 +10,7 @@ from typing import Self
 
 from django.http import HttpRequest
 
-from stripe_sandbox import listeners
+from stripe_sandbox import listeners, objects
 from stripe_sandbox.checkout import Checkout
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.deliveries import Deliveries
@@ -90,14 +90,21 @@ class Twin:
         return at
 
     def reset(self, seed: int | None) -> None:
-        """Forget everything; `seed` makes the order of later events repeatable."""
+        """Forget everything; what follows can be repeated with the same seed."""
         self.faults.clear()
         self.store.clear()
         self.open_own_endpoint()
         self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
 
     def work(self) -> None:
+        self.repeat(seed)
+
+    def repeat(self, seed: int | None) -> None:
+        """Let ids, the order of events and the dice of faults follow `seed`, or chance."""
+        # A later start with the same seed must not make the ids of what is there.
+        objects.ids.repeat(None if seed is None else f"{seed} {self.store.last_place()}")
         """Watch the clock and deliver webhooks for ever: the one background thread."""
+        self.faults.dice = random.Random(seed)  # noqa: S311 - weather
         while True:
             try:
                 self.catch_up()

@@ -132,10 +132,10 @@ def session_params(**changes: object) -> Params:
     return {name: value for name, value in (params | changes).items() if value is not None}
 
 
-def start_twin(directory: Path, **environment: str) -> Twin:
+def start_twin(directory: Path, *options: str, **environment: str) -> Twin:
     """Start a sandbox that keeps its state and its clock in `directory`."""
     command = [sys.executable, "-m", "stripe_sandbox", "--port", "0"]
-    command += ["--state", str(directory / "state" / "sandbox.sqlite3")]
+    command += ["--state", str(directory / "state" / "sandbox.sqlite3"), *options]
     variables = {
         "STRIPE_SECRET_KEY": SECRET_KEY,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
@@ -175,11 +175,11 @@ def twin(twin_process: Twin, twin_directory: Path) -> Twin:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Twin]]:
-    """Start sandboxes of the test's own on one state file; environment variables as keywords."""
+    """Start sandboxes of the test's own on one state file: options, environment as keywords."""
     started: list[Twin] = []
 
-    def run(**environment: str) -> Twin:
-        started.append(start_twin(tmp_path, **environment))
+    def run(*options: str, **environment: str) -> Twin:
+        started.append(start_twin(tmp_path, *options, **environment))
         return started[-1]
 
     yield run
