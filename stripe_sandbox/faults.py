@@ -102,13 +102,15 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
-
         self.dice = random.Random()  # noqa: S311 - seeds the dice of those that bring no seed
-    def add(self, fault: Fault) -> None:
-        with self._lock:
-            self._faults.append(fault)
 
+    def add(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Switch on what Fault reads from JSON; returns it as shown. Raises ValueError."""
+        with self._lock:
             fault = Fault({"seed": self.dice.getrandbits(32)} | fields)
+            self._faults.append(fault)
+            return dict(fault.shown)
+
     def clear(self) -> None:
         with self._lock:
             self._faults.clear()
