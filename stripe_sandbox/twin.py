@@ -94,17 +94,17 @@ class Twin:
         self.faults.clear()
         self.store.clear()
         self.open_own_endpoint()
-        self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
-
-    def work(self) -> None:
         self.repeat(seed)
 
     def repeat(self, seed: int | None) -> None:
         """Let ids, the order of events and the dice of faults follow `seed`, or chance."""
         # A later start with the same seed must not make the ids of what is there.
         objects.ids.repeat(None if seed is None else f"{seed} {self.store.last_place()}")
-        """Watch the clock and deliver webhooks for ever: the one background thread."""
+        self.events.dice = random.Random(seed)  # noqa: S311 - an order, not a secret
         self.faults.dice = random.Random(seed)  # noqa: S311 - weather
+
+    def work(self) -> None:
+        """Watch the clock and deliver webhooks for ever: the one background thread."""
         while True:
             try:
                 self.catch_up()
