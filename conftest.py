@@ -170,6 +170,26 @@ class Sandbox:
         }
         return requests.post(session_url, data=form, allow_redirects=False, timeout=REQUEST_SECONDS)
 
+    def refund_in_dashboard(
+        self, payment_intent: str, *, amount: int | None = None
+    ) -> dict[str, Any]:
+        """Give back what is left, or `amount` minor units, as staff at Stripe; returns the refund.
+
+        What Stripe refuses raises requests.HTTPError.
+        """
+        asked: dict[str, object] = {"payment_intent": payment_intent}
+        if amount is not None:
+            asked["amount"] = amount
+        refund: dict[str, Any] = self.post("refunds", **asked)
+        return refund
+
+    def decide_refund(
+        self, refund_id: str, outcome: str, *, reason: str = "unknown"
+    ) -> dict[str, Any]:
+        """Let a refund be "succeeded", "failed" (for `reason`), "canceled" or "requires_action"."""
+        refund: dict[str, Any] = self.post(f"refunds/{refund_id}", outcome=outcome, reason=reason)
+        return refund
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
         answer = requests.request(method, self.url + path, timeout=REQUEST_SECONDS, **options)
         answer.raise_for_status()

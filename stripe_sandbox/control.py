@@ -46,6 +46,8 @@ def control(**handlers: Handler) -> Callable[..., JsonResponse]:
         except NotProcessing as error:
             message = f"the intent is {error}, not processing"
             return JsonResponse({"error": message}, status=HTTPStatus.CONFLICT)
+        except ApiError as error:
+            return JsonResponse({"error": str(error)}, status=error.status)
         except KeyError as error:
             return JsonResponse({"error": f"missing: {error}"}, status=HTTPStatus.NOT_FOUND)
         except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stripe_sandbox import customers, objects, webhook_endpoints
+from stripe_sandbox import customers, objects, refund_endpoints, webhook_endpoints
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import ApiError, invalid, no_such
 from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
@@ -100,6 +100,13 @@ def list_charges(call: Call) -> Record:
     return _listed(call, "charge", ("customer", "payment_intent", "transfer_group"))
 
 
+def list_balance_transactions(call: Call) -> Record:
+    """Nothing is ever paid out here, so no payout can be asked for."""
+    if "payout" in call.params:
+        raise no_such("payout", call.params["payout"], "payout")
+    return _listed(call, "balance_transaction", ("currency", "source", "type"))
+
+
 def list_events(call: Call) -> Record:
     call.twin.catch_up()
     params = call.read(
@@ -183,6 +190,13 @@ _ROUTES: list[tuple[str, str, Endpoint]] = [
     ),
     ("GET", r"/v1/charges", list_charges),
     ("GET", r"/v1/charges/(?P<object_id>[^/]+)", _reader("charge", "charge")),
+    ("GET", r"/v1/charges/(?P<charge_id>[^/]+)/refunds", refund_endpoints.list_of_charge),
+    ("POST", r"/v1/refunds", refund_endpoints.create),
+    ("GET", r"/v1/refunds", refund_endpoints.list_all),
+    ("GET", r"/v1/refunds/(?P<refund_id>[^/]+)", refund_endpoints.read),
+    ("POST", r"/v1/refunds/(?P<refund_id>[^/]+)", refund_endpoints.update),
+    ("POST", r"/v1/refunds/(?P<refund_id>[^/]+)/cancel", refund_endpoints.cancel),
+    ("GET", r"/v1/balance_transactions", list_balance_transactions),
     (
         "GET",
         r"/v1/balance_transactions/(?P<object_id>[^/]+)",

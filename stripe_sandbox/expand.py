@@ -6,10 +6,11 @@ Source: https://docs.stripe.com/api/expanding_objects
 from typing import Any
 
 from stripe_sandbox.errors import invalid
+from stripe_sandbox.lists import field_is, page
 from stripe_sandbox.objects import listing, public
 from stripe_sandbox.store import Record, Store
 
-# Fields that hold an id, by object, with the kind of object it names.
+# Fields that hold an id, by object, with the kinds of object it may name.
 _NAMED = {
     "checkout.session": {
         "customer": "customer",
@@ -40,7 +41,16 @@ _NAMED = {
     },
     "customer": {"default_source": "source", "test_clock": "test_clock"},
     "payment_method": {"customer": "customer"},
-    "balance_transaction": {"source": "charge"},
+    "balance_transaction": {"source": "charge refund dispute"},
+    "refund": {
+        "balance_transaction": "balance_transaction",
+        "charge": "charge",
+        "failure_balance_transaction": "balance_transaction",
+        "payment_intent": "payment_intent",
+        "source_transfer_reversal": "transfer_reversal",
+        "transfer_reversal": "transfer_reversal",
+    },
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "price": {"product": "product"},
     "product": {"default_price": "price", "tax_code": "tax_code"},
     "shipping_rate": {"tax_code": "tax_code"},
@@ -53,9 +63,8 @@ _PARTS = {
     "item": {"price"},
     "list": {"data"},
 }
-# Parts that are shown only when asked for; all are empty here, except the items themselves.
+# Parts that are shown only when asked for, beside items and refunds; all are empty here.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
-    "charge": {"refunds": []},
     "customer": {"sources": [], "subscriptions": [], "tax_ids": []},
     "item": {"discounts": [], "taxes": []},
     "shipping_cost": {"taxes": []},
@@ -85,17 +94,31 @@ def _expand(store: Store, node: Any, kind: str, steps: list[str], path: str) -> 
         return
     step, rest = steps[0], steps[1:]
     if step in _NAMED.get(kind, {}):
-        if isinstance(node[step], str):
-            node[step] = public(store.get(_NAMED[kind][step], node[step]))
+        if isinstance(node.get(step), str):
+            node[step] = public(_one_of(store, _NAMED[kind][step], node[step]))
     elif kind == "checkout.session" and step == "line_items":
         node.setdefault(step, _first_items(node))
+    elif kind == "charge" and step == "refunds":
+        node.setdefault(step, _latest_refunds(store, node))
     elif step in _LEFT_OUT.get(kind, {}):
         node.setdefault(step, _empty(kind, step, node))
     elif not (rest and step in _PARTS.get(kind, ())):
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
-    child = node[step]
+    child = node.get(step)
     child_kind = child.get("object", step) if isinstance(child, dict) else step
     _expand(store, child, child_kind, rest, path)
+
+
+def _one_of(store: Store, kinds: str, object_id: str) -> Record:
+    for kind in kinds.split():
+        if record := store.find(kind, object_id):
+            return record
+    raise KeyError(object_id)
+
+
+def _latest_refunds(store: Store, charge: Record) -> Record:
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return page(store, "refund", url, {}, field_is("charge", charge["id"]))
 
 
 def _first_items(session: Record) -> Record:
@@ -105,6 +128,6 @@ def _first_items(session: Record) -> Record:
 
 
 def _empty(kind: str, step: str, node: Record) -> Any:
-    if kind in ("charge", "customer"):
-        return listing(f"/v1/{kind}s/{node['id']}/{step}", [])
+    if kind == "customer":
+        return listing(f"/v1/customers/{node['id']}/{step}", [])
     return _LEFT_OUT[kind][step]

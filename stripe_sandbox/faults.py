@@ -9,6 +9,7 @@ rate_limit         429                    conflict           409, as if the key 
 forbidden          403, as with a restricted key
 slow               waits `seconds` before the work
 stale_read         a GET shows things as they were before the last change of what it asks for
+refund_pending     a refund waits, for the account lacks the money; `path` is the charge's id
 webhook_duplicate  queues the event twice
 webhook_shuffle    may send the event before or after all others that are due with it
 webhook_delay      makes it due `seconds` later, by the sandbox's clock
@@ -35,7 +36,7 @@ REQUEST_KINDS = frozenset(
     }
 )
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
-_KINDS = REQUEST_KINDS | WEBHOOK_KINDS
+_KINDS = REQUEST_KINDS | WEBHOOK_KINDS | {"refund_pending"}
 _FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
     # name: what it is when left out, and its types in JSON
     "kind": (None, (str,)),
@@ -126,6 +127,10 @@ class Faults:
     def strike_webhook(self, event_type: str) -> dict[str, Fault]:
         """Use up and return the faults that meet this event's delivery, one per kind."""
         return self._strike(WEBHOOK_KINDS, "POST", event_type)
+
+    def strike_refund(self, charge_id: str) -> bool:
+        """Say whether the account is to lack the money for a refund of this charge."""
+        return bool(self._strike(frozenset({"refund_pending"}), "POST", charge_id))
 
     def _strike(self, kinds: frozenset[str], method: str, path: str) -> dict[str, Fault]:
         struck: dict[str, Fault] = {}

@@ -50,6 +50,11 @@ def page(
     return listing(url, data[::-1] if backwards else data, has_more=len(found) > limit)
 
 
+def all_of_charge(store: Store, kind: str, charge_id: str) -> list[Record]:
+    """Return a charge's refunds or disputes, oldest first."""
+    return store.select(kind, field_is("charge", charge_id), newest_first=False, limit=-1)
+
+
 def _created_conditions(created: dict[str, int]) -> Conditions:
     return [
         (f"json_extract(body, '$.created') {_COMPARISONS.get(bound, '=')} ?", moment)

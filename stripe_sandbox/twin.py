@@ -18,6 +18,7 @@ from stripe_sandbox.events import Events
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.idempotency import Keys
 from stripe_sandbox.payments import Payments
+from stripe_sandbox.refunds import Refunds
 from stripe_sandbox.store import OWN_ENDPOINT, Record, Store
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Twin:
     events: Events
     payments: Payments
     checkout: Checkout
+    refunds: Refunds
     deliveries: Deliveries
     keys: Keys
     own_endpoint: Record | None
@@ -68,6 +70,7 @@ class Twin:
             events=events,
             payments=payments,
             checkout=Checkout(store, events, payments),
+            refunds=Refunds(store, events, faults),
             deliveries=deliveries,
             keys=Keys(store),
             own_endpoint=own_endpoint,

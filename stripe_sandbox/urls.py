@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from stripe_sandbox import challenges, control, pages
+from stripe_sandbox import challenges, control, money_control, pages
 from stripe_sandbox.api import api
 
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     ),
     path("_sandbox/clock", control.control(POST=control.advance_clock)),
     path("_sandbox/bank_debits/<str:intent_id>", control.control(POST=control.decide_bank_debit)),
+    path("_sandbox/refunds", control.control(POST=money_control.refund_in_dashboard)),
+    path("_sandbox/refunds/<str:refund_id>", control.control(POST=money_control.decide_refund)),
     path("_sandbox/deliveries", control.control(GET=control.list_deliveries)),
     path("_sandbox/deliveries/flush", control.control(POST=control.flush_deliveries)),
     path("_sandbox/reset", control.control(POST=control.reset)),

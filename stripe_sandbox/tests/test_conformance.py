@@ -12,7 +12,7 @@ import requests
 import stripe
 from jsonschema import Draft4Validator
 
-from stripe_sandbox import customers, webhook_endpoints
+from stripe_sandbox import customers, refund_endpoints, webhook_endpoints
 from stripe_sandbox.event_types import EVENT_TYPES
 from stripe_sandbox.session_params import LOCALES, SESSION_PARAMS
 from stripe_sandbox.tests.conftest import API_VERSION, ASKING, DECLINED, SECONDS, Twin, line
@@ -115,6 +115,8 @@ def test_the_parameters_of_a_session_are_those_of_the_document() -> None:
     [
         ("/v1/customers", customers.CREATE_PARAMS),
         ("/v1/customers/{customer}", customers.UPDATE_PARAMS),
+        ("/v1/refunds", refund_endpoints.CREATE_PARAMS),
+        ("/v1/refunds/{refund}", refund_endpoints.UPDATE_PARAMS),
         ("/v1/webhook_endpoints", webhook_endpoints.CREATE_PARAMS),
         ("/v1/webhook_endpoints/{webhook_endpoint}", webhook_endpoints.UPDATE_PARAMS),
     ],
@@ -196,6 +198,34 @@ def test_intents_methods_charges_and_balance_transactions_fit(
         (f"/v1/balance_transactions/{transaction}", "/v1/balance_transactions/{id}", "source"),
     ]:
         check_answer(twin.get(path, **{"expand[]": field}).json(), template)
+
+
+def test_refunds_and_what_they_move_fit(twin: Twin, paid: stripe.checkout.Session) -> None:
+    path, one = "/v1/refunds", "/v1/refunds/{refund}"
+    made = twin.post(path, payment_intent=paid.payment_intent, amount=9).json()
+    here = f"{path}/{made['id']}"
+    twin.control("faults", kind="refund_pending")
+    waiting = twin.control("refunds", payment_intent=paid.payment_intent)
+
+    check_answer(made, path, "post")
+    check_answer(twin.post(here, **{"metadata[a]": "b"}).json(), one, "post")
+    check_object(waiting)
+    check_object(twin.control(f"refunds/{waiting['id']}", outcome="requires_action"))
+    canceled = twin.post(f"{path}/{waiting['id']}/cancel").json()
+    check_answer(canceled, "/v1/refunds/{refund}/cancel", "post")
+    twin.control(f"refunds/{made['id']}", outcome="failed")
+
+    everything = ["balance_transaction", "charge", "failure_balance_transaction", "payment_intent"]
+    failed = twin.get(here, **{"expand[]": everything}).json()
+    check_answer(failed, one)
+    assert failed["failure_balance_transaction"]["amount"] == 9
+    check_answer(twin.get(path, **{"expand[]": "data.charge.refunds"}).json(), path)
+    of_charge = f"/v1/charges/{made['charge']}/refunds"
+    check_answer(twin.get(of_charge).json(), "/v1/charges/{charge}/refunds")
+    moved = "/v1/balance_transactions"
+    check_answer(twin.get(moved, **{"expand[]": "data.source"}).json(), moved)
+    for event in twin.get("/v1/events", limit=100).json()["data"]:
+        check_object(event["data"]["object"])
 
 
 def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Session) -> None:
