@@ -9,7 +9,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from stripe_sandbox.clock import Clock
-from stripe_sandbox.store import Delivery, Store
+from stripe_sandbox.listeners import listening
+from stripe_sandbox.store import Delivery, Record, Store
 
 _TIMEOUT_SECONDS = 20
 _LONGEST_WAIT_SECONDS = 300
@@ -38,6 +39,20 @@ class Deliveries:
         with self._sending:
             for delivery in self._store.due_deliveries(self._clock.exact()):
                 self._send(delivery)
+
+    def post(self, event: Record, *, secret: str | None = None, age: int = 0) -> list[Record]:
+        """Post an event at once and once to all that listen, delivered or not; returns the tries.
+
+        `secret` signs it in the place of each endpoint's own, `age` seconds ago.
+        """
+        payload = json.dumps(event, indent=2).encode()
+        at = int(time.time())
+        tries = []
+        for endpoint in listening(self._store, event["type"]):
+            signature = signature_header(payload, secret or endpoint["_secret"], at - age)
+            status = _post(endpoint["url"], payload, signature)
+            tries.append(self._store.note_try(event["id"], endpoint["id"], status=status, at=at))
+        return tries
 
     def _send(self, delivery: Delivery) -> None:
         event = self._store.find("event", delivery.event_id)

@@ -56,6 +56,7 @@ _ADDED_COLUMNS = (
     ("objects", "changed", "INTEGER NOT NULL DEFAULT 0"),
     ("objects", "body_before", "TEXT"),
 )
+_TRY_NAMES = ("event", "endpoint", "status", "at")
 _TABLES = ("objects", "idempotency", "deliveries", "tries")
 
 
@@ -270,10 +271,15 @@ class Store:
                 ),
             )
             if known:
-                self._rows(
-                    "INSERT INTO tries (event_id, endpoint_id, status, at) VALUES (?, ?, ?, ?)",
-                    (delivery.event_id, delivery.endpoint_id, status, at),
-                )
+                self.note_try(delivery.event_id, delivery.endpoint_id, status=status, at=at)
+
+    def note_try(self, event_id: str, endpoint_id: str, *, status: int | None, at: int) -> Record:
+        """Keep and return a try to post an event; no status: there was no answer."""
+        values = (event_id, endpoint_id, status, at)
+        self._rows(
+            "INSERT INTO tries (event_id, endpoint_id, status, at) VALUES (?, ?, ?, ?)", values
+        )
+        return dict(zip(_TRY_NAMES, values, strict=True))
 
     def drop_delivery(self, delivery: Delivery) -> None:
         """Send it never, because its endpoint is closed or disabled."""
@@ -296,5 +302,4 @@ class Store:
 
     def tries(self) -> list[Record]:
         rows = self._rows("SELECT event_id, endpoint_id, status, at FROM tries ORDER BY id")
-        names = ("event", "endpoint", "status", "at")
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(_TRY_NAMES, row, strict=True)) for row in rows]
