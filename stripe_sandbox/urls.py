@@ -7,11 +7,6 @@ urlpatterns = [
     re_path(r"^v1/", api),
     path("c/pay/<str:session_id>", pages.pay, name="pay"),
     path("c/pay/<str:session_id>/confirm/<str:challenge_id>", challenges.confirm, name="confirm"),
-    path(
-        "c/authenticate/<str:intent_id>/<str:challenge_id>",
-        challenges.authenticate,
-        name="authenticate",
-    ),
     path("c/checkout.css", pages.stylesheet),
     path("c/icon.svg", pages.icon),
     path(
@@ -25,8 +20,6 @@ urlpatterns = [
     path("_sandbox/refunds", control.control(POST=money_control.refund_in_dashboard)),
     path("_sandbox/refunds/<str:refund_id>", control.control(POST=money_control.decide_refund)),
     path("_sandbox/events", control.control(POST=strange_events.make)),
-    path("_sandbox/disputes", control.control(POST=money_control.open_dispute)),
-    path("_sandbox/disputes/<str:dispute_id>", control.control(POST=money_control.move_dispute)),
     path("_sandbox/deliveries", control.control(GET=control.list_deliveries)),
     path("_sandbox/deliveries/flush", control.control(POST=control.flush_deliveries)),
     path("_sandbox/reset", control.control(POST=control.reset)),
