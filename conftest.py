@@ -190,6 +190,38 @@ class Sandbox:
         refund: dict[str, Any] = self.post(f"refunds/{refund_id}", outcome=outcome, reason=reason)
         return refund
 
+    def dispute(
+        self,
+        payment_intent: str,
+        *,
+        amount: int | None = None,
+        reason: str = "fraudulent",
+        inquiry: bool = False,
+        withdraw: bool | None = None,
+    ) -> dict[str, Any]:
+        """Let the bank take a payment back, or `amount` minor units of it; returns the dispute.
+
+        An inquiry takes nothing, nor does a dispute with `withdraw` False, until it is moved.
+        """
+        asked: dict[str, object] = {
+            "payment_intent": payment_intent,
+            "reason": reason,
+            "inquiry": inquiry,
+            "withdraw": not inquiry if withdraw is None else withdraw,
+        }
+        if amount is not None:
+            asked["amount"] = amount
+        dispute: dict[str, Any] = self.post("disputes", **asked)
+        return dispute
+
+    def move_dispute(self, dispute_id: str, action: str) -> dict[str, Any]:
+        """Let bank or merchant do "submit", "win", "lose", "withdraw" or "reinstate".
+
+        An inquiry knows "submit", "escalate" and "close".
+        """
+        dispute: dict[str, Any] = self.post(f"disputes/{dispute_id}", action=action)
+        return dispute
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
         answer = requests.request(method, self.url + path, timeout=REQUEST_SECONDS, **options)
         answer.raise_for_status()

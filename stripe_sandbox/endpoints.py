@@ -100,6 +100,14 @@ def list_charges(call: Call) -> Record:
     return _listed(call, "charge", ("customer", "payment_intent", "transfer_group"))
 
 
+def list_refunds(call: Call) -> Record:
+    return _listed(call, "refund", ("charge", "payment_intent"))
+
+
+def list_disputes(call: Call) -> Record:
+    return _listed(call, "dispute", ("charge", "payment_intent"))
+
+
 def list_balance_transactions(call: Call) -> Record:
     """Nothing is ever paid out here, so no payout can be asked for."""
     if "payout" in call.params:
@@ -192,10 +200,12 @@ _ROUTES: list[tuple[str, str, Endpoint]] = [
     ("GET", r"/v1/charges/(?P<object_id>[^/]+)", _reader("charge", "charge")),
     ("GET", r"/v1/charges/(?P<charge_id>[^/]+)/refunds", refund_endpoints.list_of_charge),
     ("POST", r"/v1/refunds", refund_endpoints.create),
-    ("GET", r"/v1/refunds", refund_endpoints.list_all),
-    ("GET", r"/v1/refunds/(?P<refund_id>[^/]+)", refund_endpoints.read),
+    ("GET", r"/v1/refunds", list_refunds),
+    ("GET", r"/v1/refunds/(?P<object_id>[^/]+)", _reader("refund", "id")),
     ("POST", r"/v1/refunds/(?P<refund_id>[^/]+)", refund_endpoints.update),
     ("POST", r"/v1/refunds/(?P<refund_id>[^/]+)/cancel", refund_endpoints.cancel),
+    ("GET", r"/v1/disputes", list_disputes),
+    ("GET", r"/v1/disputes/(?P<object_id>[^/]+)", _reader("dispute", "id")),
     ("GET", r"/v1/balance_transactions", list_balance_transactions),
     (
         "GET",

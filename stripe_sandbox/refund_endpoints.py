@@ -50,27 +50,12 @@ def create(call: Call) -> Record:
     return call.view(call.twin.refunds.make(params, at=at, origin=call.origin))
 
 
-def list_all(call: Call) -> Record:
-    params = call.read(PAGE_PARAMS | dict.fromkeys(("charge", "payment_intent"), text))
-    conditions = [
-        condition
-        for name in params.keys() & {"charge", "payment_intent"}
-        for condition in field_is(name, params[name])
-    ]
-    return call.views(page(call.twin.store, "refund", call.path, params, conditions))
-
-
 def list_of_charge(call: Call, charge_id: str) -> Record:
     params = call.read({name: rule for name, rule in PAGE_PARAMS.items() if name != "created"})
     if call.twin.store.find("charge", charge_id) is None:
         raise no_such("charge", charge_id, "charge")
     conditions = field_is("charge", charge_id)
     return call.views(page(call.twin.store, "refund", call.path, params, conditions))
-
-
-def read(call: Call, refund_id: str) -> Record:
-    call.read({})
-    return call.view(_existing(call, refund_id))
 
 
 def update(call: Call, refund_id: str) -> Record:

@@ -12,6 +12,7 @@ from stripe_sandbox.events import NOBODY, Events, Origin
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.lists import all_of_charge
 from stripe_sandbox.objects import new_id
+from stripe_sandbox.payments import Happened
 from stripe_sandbox.store import Record, Store
 
 # What may follow a state; the others are final.
@@ -175,7 +176,7 @@ def _amount(params: Record, charge: Record) -> int:
     return amount
 
 
-def _updated(refund: Record) -> list[tuple[str, Record]]:
+def _updated(refund: Record) -> Happened:
     return [("refund.updated", refund), ("charge.refund.updated", refund)]
 
 

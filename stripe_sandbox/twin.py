@@ -14,6 +14,7 @@ from stripe_sandbox import listeners, objects
 from stripe_sandbox.checkout import Checkout
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.deliveries import Deliveries
+from stripe_sandbox.disputes import Disputes
 from stripe_sandbox.events import Events
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.idempotency import Keys
@@ -37,6 +38,7 @@ class Twin:
     payments: Payments
     checkout: Checkout
     refunds: Refunds
+    disputes: Disputes
     deliveries: Deliveries
     keys: Keys
     own_endpoint: Record | None
@@ -50,6 +52,7 @@ class Twin:
         store, faults = Store(state), Faults()
         clock = Clock(Path(offset_file) if offset_file else None)
         events = Events(store, faults)
+        refunds = Refunds(store, events, faults)
         payments = Payments(store)
         deliveries = Deliveries(
             store, clock, backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2)
@@ -70,7 +73,8 @@ class Twin:
             events=events,
             payments=payments,
             checkout=Checkout(store, events, payments),
-            refunds=Refunds(store, events, faults),
+            refunds=refunds,
+            disputes=Disputes(store, events, refunds),
             deliveries=deliveries,
             keys=Keys(store),
             own_endpoint=own_endpoint,

@@ -228,6 +228,27 @@ def test_refunds_and_what_they_move_fit(twin: Twin, paid: stripe.checkout.Sessio
         check_object(event["data"]["object"])
 
 
+def test_disputes_and_what_they_move_fit(twin: Twin, paid: stripe.checkout.Session) -> None:
+    path, one = "/v1/disputes", "/v1/disputes/{dispute}"
+    inquiry = twin.control("disputes", payment_intent=paid.payment_intent, inquiry=True)
+    debit = twin.open_session()
+    twin.pay(debit.url, method="bank_debit")
+    intent = twin.sdk.v1.checkout.sessions.retrieve(debit.id).payment_intent
+    twin.control(f"bank_debits/{intent}", outcome="succeeded")
+    check_object(twin.control("disputes", payment_intent=intent))
+
+    for action in ("submit", "escalate", "submit", "win"):
+        check_object(twin.control(f"disputes/{inquiry['id']}", action=action))
+
+    everything = {"expand[]": ["charge", "payment_intent"]}
+    check_answer(twin.get(f"{path}/{inquiry['id']}", **everything).json(), one)
+    check_answer(twin.get(path).json(), path)
+    moved = "/v1/balance_transactions"
+    check_answer(twin.get(moved, **{"expand[]": "data.source"}).json(), moved)
+    for event in twin.get("/v1/events", limit=100).json()["data"]:
+        check_object(event["data"]["object"])
+
+
 def test_every_event_and_its_object_fit(twin: Twin, paid: stripe.checkout.Session) -> None:
     debits = [twin.open_session(), twin.open_session()]
     for session, outcome in zip(debits, ("succeeded", "failed"), strict=True):
