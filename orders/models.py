@@ -4,7 +4,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Upper
 
 from cart.models import Cart
@@ -24,9 +24,15 @@ class Reason(models.TextChoices):
     STAFF = "staff", "canceled by staff"
     REPLACEMENT = "replacement", "replaced by a newer order"
     EXPIRY = "expiry", "not paid in time"
+    HANDED_OVER = "handed_over", "partly handed over"
     FULFILLED = "fulfilled", "handed over"
+    REFUND_ASKED = "refund_asked", "refund asked for"
+    PARTLY_REFUNDED = "partly_refunded", "partly refunded"
     REFUNDED = "refunded", "refunded"
     REFUND_FAILED = "refund_failed", "refund failed"
+    DISPUTED = "disputed", "payment disputed"
+    DISPUTE_MOVED = "dispute_moved", "dispute news"
+    DISPUTE_CLOSED = "dispute_closed", "dispute closed"
     FAILED_CARD = "failed_card", "card declined"
     PROCESSING = "processing", "payment on its way"
     PAYMENT_FAILED = "payment_failed", "payment failed"
@@ -84,6 +90,9 @@ class Order(models.Model):
     fingerprint = models.CharField(max_length=64)
     placed_by = models.CharField(max_length=5, choices=PlacedBy, default=PlacedBy.BUYER)
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    cancel_note = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Why staff canceled, for the buyer."
+    )
     placed_at = models.DateTimeField()
     hold_until = models.DateTimeField()
     pay_until = models.DateTimeField()
@@ -229,6 +238,8 @@ class Review(models.Model):
         LATE = "late", "payment arrived after the order was canceled"
         SECOND = "second", "a second payment arrived"
         UNPAID = "unpaid", "a closed payment was completed, its money is on its way"
+        REFUND = "refund", "money could not be given back"
+        STOCK = "stock", "a refund failed, and the units it had put back are gone"
 
     class Resolution(models.TextChoices):
         ACCEPTED = "accepted", "accepted"
@@ -272,15 +283,66 @@ class Review(models.Model):
         return f"{self.get_reason_display()}: {self.cause}"
 
 
+class Fulfillment(models.Model):
+    """Units of an order handed over at one time; an order may have several."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="fulfillments")
+    by_user_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
+    handed_over_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"fulfillment {self.pk} of order {self.order_id}"
+
+
+class FulfillmentLine(models.Model):
+    """Units of one line that were handed over."""
+
+    fulfillment = models.ForeignKey(Fulfillment, models.CASCADE, related_name="lines")
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="fulfillment_lines")
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["fulfillment", "line"], name="fulfillment_line_once"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1), name="fulfillment_line_has_quantity"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of line {self.line_id}"
+
+
 class OrderMail(models.Model):
-    """A mail that a committed fact owes the buyer; sent after the commit, at least once."""
+    """A mail that a committed fact owes the buyer or staff; sent after the commit, at least once."""
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation"
+        PROCESSING = "processing"
+        PAYMENT_FAILED = "payment_failed"
+        REMINDER = "reminder"
+        IN_REVIEW = "in_review"
+        CANCELED = "canceled"
+        REFUND = "refund"
+        REFUND_FAILED = "refund_failed"
+        # To staff
+        DISPUTE = "dispute"
+
+    # Those that go to the shop's own address instead of the buyer's.
+    TO_STAFF = (Kind.DISPUTE,)
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="mails")
     kind = models.CharField(max_length=32, choices=Kind)
     cause = models.CharField(max_length=255)
+    facts = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="What it tells beside the order, such as an amount; nothing personal.",
+    )
     due_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
 

@@ -5,17 +5,29 @@ minor units of the order's currency.
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from accounts.models import User
 from cart.models import Cart
 from cart.quotes import Quote
 from orders import moves, tasks
-from orders.models import Order, OrderEvent, OrderLine, OrderMail, Reason, Review, Status
+from orders.models import (
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderMail,
+    Reason,
+    Review,
+    Status,
+)
 from shop import services as stock
 
 # Read over the phone without a doubt: no 0 and O, no 1 and I.
@@ -109,6 +121,59 @@ def cancel(
         stock.release(quantities=_quantities(order), reference=order.number, at=at)
 
 
+def hand_over(*, order: Order, quantities: Mapping[int, int], by: int, at: datetime) -> Fulfillment:
+    """Note that units, by line id, left the house; the caller has checked that they may."""
+    fulfillment = Fulfillment.objects.create(order=order, by_user_id=by, handed_over_at=at)
+    FulfillmentLine.objects.bulk_create(
+        FulfillmentLine(fulfillment=fulfillment, line_id=line_id, quantity=quantity)
+        for line_id, quantity in quantities.items()
+    )
+    note(order=order, reason=Reason.HANDED_OVER, cause=str(fulfillment.pk), at=at, by=by)
+    return fulfillment
+
+
+def handed_over(order: Order) -> dict[int, int]:
+    """Return the units by line id that left the house."""
+    rows = FulfillmentLine.objects.filter(fulfillment__order=order).order_by()
+    sums = rows.values("line_id").annotate(units=Sum("quantity"))
+    return {row["line_id"]: row["units"] for row in sums}
+
+
+def fulfill(*, order: Order, cause: str, at: datetime, by: int | None = None) -> None:
+    """Move a paid order of which all is out to fulfilled; raises ForbiddenMove."""
+    _move(order, Status.FULFILLED, Reason.FULFILLED, cause=cause, by=by, at=at)
+
+
+def money_went_back(*, order: Order, is_all: bool, cause: str, at: datetime) -> None:
+    """Note that money was given back; all of it moves a paid order to refunded."""
+    if is_all and order.is_paid:
+        _move(order, Status.REFUNDED, Reason.REFUNDED, cause=cause, by=None, at=at)
+    else:
+        note(order=order, reason=Reason.PARTLY_REFUNDED, cause=cause, at=at)
+
+
+def refund_failed(*, order: Order, is_all_back: bool, cause: str, at: datetime) -> None:
+    """Note that a refund failed; a refunded order whose money is ours again is as it was before."""
+    if order.status == Status.REFUNDED and not is_all_back:
+        before = order.events.filter(to_status=Status.REFUNDED).exclude(from_status=Status.REFUNDED)
+        last = before.order_by("-pk")[0]
+        _move(order, Status(last.from_status), Reason.REFUND_FAILED, cause=cause, by=None, at=at)
+    else:
+        note(order=order, reason=Reason.REFUND_FAILED, cause=cause, at=at)
+
+
+def take_back(*, order: Order, quantities: Mapping[int, int], at: datetime) -> None:
+    """Put units, by variant id, of a refunded order back on the shelf."""
+    stock.take_back(quantities=quantities, reference=order.number, at=at)
+
+
+def take_again(*, order: Order, quantities: Mapping[int, int], at: datetime) -> None:
+    """Take units off the shelf again, as their refund failed; raises InsufficientStock."""
+    with transaction.atomic():
+        stock.reserve(quantities=quantities, reference=order.number, at=at)
+        stock.sell(quantities=quantities, reference=order.number, at=at)
+
+
 def is_expired(order: Order) -> bool:
     """Tell whether the order was canceled because it was not paid in time."""
     last = (
@@ -137,10 +202,20 @@ def extend(*, order: Order, hold_until: datetime, pay_until: datetime | None = N
     order.save(update_fields=["hold_until", "pay_until"])
 
 
-def owe_mail(*, order: Order, kind: OrderMail.Kind, cause: str, at: datetime) -> OrderMail:
-    """Owe the buyer a mail, once per kind and cause; a job sends it after the commit."""
+def owe_mail(
+    *,
+    order: Order,
+    kind: OrderMail.Kind,
+    cause: str,
+    at: datetime,
+    facts: dict[str, str | int] | None = None,
+) -> OrderMail:
+    """Owe a mail, once per kind and cause; a job sends it after the commit.
+
+    `facts` are what its template needs beside the order.
+    """
     mail, is_new = OrderMail.objects.get_or_create(
-        order=order, kind=kind, cause=cause, defaults={"due_at": at}
+        order=order, kind=kind, cause=cause, defaults={"due_at": at, "facts": facts or {}}
     )
     if is_new:
         tasks.send_mail.defer(mail_id=mail.pk)

@@ -1,7 +1,7 @@
 """Where an order stands for its buyer, and the story of it as he lived it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
@@ -173,12 +173,12 @@ def story(order: Order) -> list[Entry]:
     Stripe's events are worked off in any order, and a row says when that was. What an event tells
     of happened when Stripe made it. Moves stay in the order in which they were made.
     """
-    made_at = InboxEvent.objects.filter(event_id=OuterRef("cause")).values("payload__created")
+    made_at = InboxEvent.objects.filter(event_id=OuterRef("cause")).values("made_at")
     events = order.events.exclude(reason__in=[Reason.REVIEW_OPENED, Reason.REVIEW_RESOLVED])
     entries = []
     moved_at = order.placed_at
     for event in events.annotate(made_at=Subquery(made_at)):
-        at = datetime.fromtimestamp(event.made_at, UTC) if event.made_at else event.happened_at
+        at = event.made_at or event.happened_at
         if event.from_status != event.to_status:
             at = moved_at = max(at, moved_at)
         entries.append(Entry(reason=Reason(event.reason), at=max(at, order.placed_at)))

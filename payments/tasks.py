@@ -12,7 +12,7 @@ from payments import gateway, stripe_check
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue_once
 from payments.retries import PASSING, Patiently
-from payments.services import attempts, holds, inbox
+from payments.services import attempts, holds, inbox, refunds
 from shop.clock import now
 
 logger = logging.getLogger(__name__)
@@ -45,9 +45,15 @@ def close_attempts(order_id: int) -> None:
 
 
 @app.task(queue="default", retry=Patiently())
-def end_session(session_id: str) -> None:
-    """End a session whose attempt was closed before its answer came."""
-    attempts.end_session(session_id=session_id, at=now())
+def end_attempt(attempt_id: int) -> None:
+    """End at Stripe what was closed here and could still be paid."""
+    attempts.end(attempt=PaymentAttempt.objects.get(pk=attempt_id), at=now())
+
+
+@app.task(queue="default", retry=Patiently())
+def send_refund(refund_id: int) -> None:
+    """Have Stripe give money back."""
+    refunds.send(refund_id=refund_id, at=now())
 
 
 @app.task(queue="default", retry=Patiently())

@@ -66,6 +66,14 @@ def sell(*, quantities: Mapping[int, int], reference: str, at: datetime) -> None
 
 
 @transaction.atomic
+def take_back(*, quantities: Mapping[int, int], reference: str, at: datetime) -> None:
+    """Put units that were sold back on the shelf."""
+    lock(quantities)
+    for pk, quantity in quantities.items():
+        _change(pk, StockMovement.Kind.RETURNED, quantity, 0, reference, at)
+
+
+@transaction.atomic
 def receive(
     *,
     variant_id: int,

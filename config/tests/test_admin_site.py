@@ -79,7 +79,7 @@ def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
         order=order, reason=Review.Reason.SECOND, cause="ch_2", detail="", at=support.stripe_now()
     )
     Group.objects.create(name="Packers")
-    enqueue("end_session", session_id="cs_1")
+    enqueue("end_attempt", attempt_id=1)
 
     seen = {model: _open_one(staff, model) for model in admin.site._registry}
 

@@ -187,7 +187,7 @@ def test_a_worker_that_is_silent_or_absent_is_missed(
 def test_how_long_a_job_may_wait_depends_on_who_waits_for_it(
     all_well: None, queue: str, waited: int, word: str
 ) -> None:
-    enqueue("end_session", session_id="cs_1")
+    enqueue("end_attempt", attempt_id=1)
     execute("UPDATE procrastinate_jobs SET queue_name = %s", queue)
     execute("UPDATE procrastinate_events SET at = now() - make_interval(secs => %s)", waited)
 
@@ -196,7 +196,7 @@ def test_how_long_a_job_may_wait_depends_on_who_waits_for_it(
 
 @pytest.mark.parametrize(("due_in", "word"), [(600, "ok"), (-600, "behind")])
 def test_a_job_waits_from_when_it_is_due(all_well: None, due_in: int, word: str) -> None:
-    enqueue("end_session", session_id="cs_1")
+    enqueue("end_attempt", attempt_id=1)
     execute("UPDATE procrastinate_events SET at = now() - interval '1 day'")
     execute(
         "UPDATE procrastinate_jobs SET scheduled_at = now() + make_interval(secs => %s)", due_in
@@ -207,7 +207,7 @@ def test_a_job_waits_from_when_it_is_due(all_well: None, due_in: int, word: str)
 
 def test_a_job_that_runs_or_failed_does_not_wait(all_well: None) -> None:
     for status in ("doing", "failed"):
-        enqueue("end_session", session_id="cs_1")
+        enqueue("end_attempt", attempt_id=1)
         execute("UPDATE procrastinate_jobs SET status = %s WHERE status = 'todo'", status)
     execute("UPDATE procrastinate_events SET at = now() - interval '1 day'")
 
@@ -238,11 +238,11 @@ def test_what_stripe_answered_to_the_worker_is_told(
 
 def test_a_key_that_stripe_refuses_is_told(all_well: None, sandbox: Sandbox, settings: Any) -> None:
     settings.STRIPE_SECRET_KEY = "sk_test_" + "rolled00" * 3
-    gateway._client.cache_clear()
+    gateway.client.cache_clear()
     try:
         stripe_check.ask(at=now())
     finally:
-        gateway._client.cache_clear()
+        gateway.client.cache_clear()
 
     assert deep_answer() == is_ill(stripe="unauthorized")
 

@@ -25,6 +25,7 @@ from shop import money
 from shop.faults import fault_point
 
 State = PaymentAttempt.State
+Kind = PaymentAttempt.Kind
 ClosedAs = PaymentAttempt.ClosedAs
 
 # Stripe keeps an idempotency key for at least a day, but an attempt this old has lost its answer
@@ -34,6 +35,7 @@ _RECONCILE_EVERY = timedelta(minutes=1)
 # How long we wait for our other request with the same key.
 _KEY_IN_USE_SECONDS = 5.0
 _KEY_IN_USE_STEP = 0.25
+_ROUNDS = 3
 
 
 class NotPayable(Exception):
@@ -44,41 +46,61 @@ class NotPayable(Exception):
         self.order = order
 
 
-def open_attempt(*, order_id: int, at: datetime) -> PaymentAttempt:
-    """Return the order's open attempt, with the address at which the buyer pays.
+def open_attempt(
+    *, order_id: int, at: datetime, kind: PaymentAttempt.Kind = Kind.CHECKOUT
+) -> PaymentAttempt:
+    """Return the order's open attempt of this kind: with the address at which the buyer pays, or,
+    for an intent, with the secret by which his own client does.
 
-    Asking again returns the same one. Raises NotPayable, and the gateway's errors; after
-    gateway.Unreachable trying again is safe.
+    Asking again returns the same one; one of the other kind is closed at Stripe first. Raises
+    NotPayable, and the gateway's errors; after gateway.Unreachable trying again is safe.
     """
-    # Twice at most: a first attempt that turns out lost or over makes room for a second.
-    for _ in range(3):
-        attempt = _current_attempt(order_id, at)
+    # What is found lost, over, or of the other kind makes room for another.
+    for _ in range(_ROUNDS):
+        attempt = _current_attempt(order_id, kind, at)
         bind_contextvars(order_number=attempt.order.number, payment_attempt_id=attempt.pk)
-        if attempt.state == State.OPEN and attempt.deadline_at > at:
+        if attempt.kind != kind:
+            close_at_stripe(attempt=attempt, closed_as=ClosedAs.SUPERSEDED, at=at)
+        elif attempt.state == State.OPEN and attempt.deadline_at > at:
             return attempt
-        if attempt.state == State.OPEN:
+        elif attempt.state == State.OPEN and attempt.kind == Kind.INTENT:
+            # An intent never ends by itself.
+            close_at_stripe(attempt=attempt, closed_as=ClosedAs.EXPIRED, at=at)
+        elif attempt.state == State.OPEN:
             reconcile(attempt=attempt, at=at)
         elif at - attempt.created_at > REPEAT_WITHIN:
-            _look_for_session(attempt, at)
+            _look_for(attempt, at)
         else:
             try:
                 return _ask(attempt, at)
             except gateway.ReplayedFailure:
-                _look_for_session(attempt, at)
+                _look_for(attempt, at)
     raise gateway.Unreachable("no attempt could be opened")
 
 
 def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     """Read what became of an attempt at Stripe, and settle it; the same as an event would do."""
-    if attempt.session_id is None:
-        _look_for_session(attempt, at)
+    if _stripe_id(attempt) is None:
+        _look_for(attempt, at)
         return
     try:
-        session = gateway.retrieve_session(attempt.session_id)
+        payment = read(attempt)
     except gateway.Missing:
         _close(attempt, ClosedAs.EXPIRED)
     else:
-        settling.settle(session=session, cause=session.id, at=at)
+        settling.settle(payment=payment, cause=payment.id, at=at)
+
+
+def read(attempt: PaymentAttempt) -> settling.Payment:
+    """Read the session or intent of an attempt whose id is known; raises the gateway's errors."""
+    if attempt.kind == Kind.INTENT:
+        return gateway.retrieve_intent(attempt.intent_id or "")
+    return gateway.retrieve_session(attempt.session_id or "")
+
+
+def _stripe_id(attempt: PaymentAttempt) -> str | None:
+    """Return the id of what an attempt asked Stripe for, None while it is not known."""
+    return attempt.intent_id if attempt.kind == Kind.INTENT else attempt.session_id
 
 
 def queue_reconciliation(*, attempt: PaymentAttempt, at: datetime) -> None:
@@ -110,11 +132,11 @@ def close_at_stripe(*, attempt: PaymentAttempt, closed_as: ClosedAs, at: datetim
     gateway's errors, and then the attempt stays as it is, with the time of the failed try.
     """
     try:
-        if attempt.session_id is None:
-            _look_for_session(attempt, at, closed_as)
+        if _stripe_id(attempt) is None:
+            _look_for(attempt, at, closed_as)
             attempt.refresh_from_db()
-        if attempt.session_id is not None and attempt.is_live:
-            was_ended = end_session(session_id=attempt.session_id, at=at)
+        if _stripe_id(attempt) is not None and attempt.is_live:
+            was_ended = end(attempt=attempt, at=at)
             fault_point("attempts:ended-at-stripe")
             if was_ended:
                 _close(attempt, closed_as)
@@ -123,24 +145,27 @@ def close_at_stripe(*, attempt: PaymentAttempt, closed_as: ClosedAs, at: datetim
         raise
 
 
-def end_session(*, session_id: str, at: datetime) -> bool:
-    """End a session at Stripe; return False when it was over already, settled as it is."""
+def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
+    """End an attempt at Stripe; return False when it was over already, settled as it is."""
     try:
-        gateway.expire_session(session_id)
+        if attempt.kind == Kind.INTENT:
+            gateway.cancel_intent(attempt.intent_id or "")
+        else:
+            gateway.expire_session(attempt.session_id or "")
     except gateway.Missing:
         # What Stripe does not know, nobody can pay.
         return True
     except gateway.Refused:
-        session = gateway.retrieve_session(session_id)
-        if session.status == "open":
+        payment = read(attempt)
+        if settling.is_payable(payment):
             raise
-        settling.settle(session=session, cause=session_id, at=at)
+        settling.settle(payment=payment, cause=payment.id, at=at)
         return False
     return True
 
 
 @transaction.atomic(durable=True)
-def _current_attempt(order_id: int, at: datetime) -> PaymentAttempt:
+def _current_attempt(order_id: int, kind: PaymentAttempt.Kind, at: datetime) -> PaymentAttempt:
     """Return the attempt that may still bring money, made and committed if there is none."""
     order = orders.lock(order_id)
     if not order.is_pending:
@@ -149,7 +174,7 @@ def _current_attempt(order_id: int, at: datetime) -> PaymentAttempt:
         raise NotPayable(order, "a review is open")
     attempt = order.attempts.live().first()
     if attempt is None:
-        return _create(order, at)
+        return _create(order, kind, at)
     if attempt.state == State.PROCESSING:
         raise NotPayable(order, "money is on its way")
     return attempt
@@ -160,37 +185,37 @@ def may_start(order: Order, at: datetime) -> bool:
     return order.hold_until > at and order.pay_until >= at + settings.SESSION_LASTS
 
 
-def _create(order: Order, at: datetime) -> PaymentAttempt:
+def _create(order: Order, kind: PaymentAttempt.Kind, at: datetime) -> PaymentAttempt:
     if not may_start(order, at):
         raise NotPayable(order, "its time is over")
     deadline_at = (at + settings.SESSION_LASTS).replace(microsecond=0)
     attempt = PaymentAttempt(
         order=order,
-        kind=PaymentAttempt.Kind.CHECKOUT,
+        kind=kind,
         amount_minor=order.total_minor,
         currency=order.currency,
         created_at=at,
         deadline_at=deadline_at,
     )
-    attempt.params = _session_params(order, attempt)
+    ask_for = _intent_params if kind == Kind.INTENT else _session_params
+    attempt.params = ask_for(order, attempt)
     attempt.save()
     orders.extend(order=order, hold_until=deadline_at + settings.CLOCK_MARGIN)
     return attempt
 
 
 def _ask(attempt: PaymentAttempt, at: datetime) -> PaymentAttempt:
-    """Ask Stripe for the attempt's session, under its key, and record the answer."""
+    """Ask Stripe for the attempt's session or intent, under its key, and record the answer."""
     fault_point("attempts:before-stripe")
+    create = gateway.create_intent if attempt.kind == Kind.INTENT else gateway.create_session
     try:
-        session = gateway.create_session(
-            params=attempt.params, idempotency_key=attempt.idempotency_key
-        )
+        payment = create(params=attempt.params, idempotency_key=attempt.idempotency_key)
     except gateway.KeyInUse:
         return _await_other_request(attempt)
     fault_point("attempts:after-stripe")
-    settled = settling.settle(session=session, cause=session.id, at=at)
+    settled = settling.settle(payment=payment, cause=payment.id, at=at)
     if settled.attempt.state != State.OPEN:
-        # It was closed while we asked; settling has queued the end of its session.
+        # It was closed while we asked; settling has queued its end at Stripe.
         raise NotPayable(settled.order, f"the attempt is {settled.attempt.state}")
     return settled.attempt
 
@@ -208,15 +233,14 @@ def _await_other_request(attempt: PaymentAttempt) -> PaymentAttempt:
     return attempt
 
 
-def _look_for_session(
-    attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = ClosedAs.FAILED
-) -> None:
-    """Adopt the session that an unanswered request made after all, or close the attempt."""
-    session = gateway.session_of_attempt(
-        str(attempt.key), created_after=attempt.created_at - settings.CLOCK_MARGIN
+def _look_for(attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = ClosedAs.FAILED) -> None:
+    """Adopt what an unanswered request made after all, or close the attempt."""
+    search = (
+        gateway.intent_of_attempt if attempt.kind == Kind.INTENT else gateway.session_of_attempt
     )
-    if session is not None:
-        settling.settle(session=session, cause=session.id, at=at)
+    payment = search(str(attempt.key), created_after=attempt.created_at - settings.CLOCK_MARGIN)
+    if payment is not None:
+        settling.settle(payment=payment, cause=payment.id, at=at)
     else:
         _close(attempt, closed_as)
 
@@ -228,17 +252,35 @@ def _close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
     settling.close(attempt, closed_as)
 
 
+def _tags(order: Order, attempt: PaymentAttempt) -> dict[str, str]:
+    return {"app": settings.STRIPE_APP_TAG, "order": order.number, "attempt": str(attempt.key)}
+
+
+def _intent_params(order: Order, attempt: PaymentAttempt) -> dict[str, Any]:
+    """Return what Stripe is asked for, word for word.
+
+    Source: https://docs.stripe.com/api/payment_intents/create
+    """
+    return {
+        "amount": money.to_stripe(order.total_minor, order.currency),
+        "currency": order.currency.lower(),
+        "metadata": _tags(order, attempt),
+        "payment_method_types": settings.PAYMENT_METHODS,
+    }
+
+
 def _session_params(order: Order, attempt: PaymentAttempt) -> dict[str, Any]:
     """Return what Stripe is asked for, word for word; amounts in the unit that Stripe counts in.
 
     Source: https://docs.stripe.com/api/checkout/sessions/create
     """
-    tags = {"app": settings.STRIPE_APP_TAG, "order": order.number, "attempt": str(attempt.key)}
+    tags = _tags(order, attempt)
     currency = order.currency.lower()
     link = [order.number, links.sign(order.number)]
     success = settings.SITE_URL + reverse("payments:success", args=link)
     return {
         "mode": "payment",
+        "payment_method_types": settings.PAYMENT_METHODS,
         "client_reference_id": order.number,
         "metadata": tags,
         # A session's metadata is not copied to its intent, and only the intent's reaches a charge.

@@ -4,25 +4,35 @@ An event is a hint. Its type and the id of its object are taken from it; what ha
 at Stripe, with no transaction open, and settled in one short transaction.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
-from orders.models import Reason
+from orders.models import Order, Reason
 from payments import gateway
-from payments.gateway import Session
-from payments.models import InboxEvent
+from payments.gateway import Intent
+from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue
 from payments.retries import seconds_until_retry
-from payments.services import settling
-from payments.services.settling import StaleRead
+from payments.services import disputes, refunds, settling
+from payments.services.settling import Payment, StaleRead
 from shop.faults import fault_point
 
 State = InboxEvent.State
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What was read again at Stripe because of an event."""
+
+    payment: Payment
+    refunds: Sequence[gateway.Refund] = ()
+    disputes: Sequence[gateway.Dispute] = ()
 
 
 @transaction.atomic
@@ -36,6 +46,7 @@ def store(*, payload: dict[str, Any], source: InboxEvent.Source, at: datetime) -
             "api_version": payload.get("api_version") or "",
             "livemode": payload["livemode"],
             "source": source,
+            "made_at": datetime.fromtimestamp(payload["created"], UTC),
             "received_at": at,
         },
     )
@@ -55,12 +66,12 @@ def process(*, inbox_id: int, at: datetime) -> None:
         return
     read = _READERS.get(row.type)
     try:
-        session = read(row) if read else None
-        if session:
-            settling.require_ours(session.metadata)
+        news = read(row) if read else None
+        if news:
+            settling.require_ours(news.payment.metadata)
     except settling.Foreign:
-        session = None
-    _finish(inbox_id, session, at)
+        news = None
+    _finish(inbox_id, news, at)
 
 
 def record_failure(*, inbox_id: int, error: BaseException, earlier_tries: int) -> None:
@@ -87,19 +98,15 @@ def retry(*, inbox_ids: Iterable[int]) -> int:
 
 
 @transaction.atomic(durable=True)
-def _finish(inbox_id: int, session: Session | None, at: datetime) -> None:
+def _finish(inbox_id: int, news: _News | None, at: datetime) -> None:
     """Apply what was read, and note that the event is done, in one transaction."""
     row = InboxEvent.objects.select_for_update(no_key=True).get(pk=inbox_id)
     if row.is_finished:
         return
-    if session is None:
+    if news is None:
         row.state = State.IGNORED
     else:
-        settled = settling.settle(session=session, cause=row.event_id, at=at)
-        row.state, row.order = State.DONE, settled.order
-        is_bank = (session.status, session.payment_status) == ("complete", "unpaid")
-        if row.type == "payment_intent.payment_failed" and not is_bank:
-            orders.note(order=settled.order, reason=Reason.FAILED_CARD, cause=row.event_id, at=at)
+        row.state, row.order = State.DONE, _apply(row, news, at)
         enqueue("mirror_event", inbox_id=inbox_id)
     row.attempts += 1
     row.last_error = ""
@@ -108,9 +115,22 @@ def _finish(inbox_id: int, session: Session | None, at: datetime) -> None:
     fault_point("inbox:before-commit")
 
 
-def _read_session(row: InboxEvent) -> Session:
+def _apply(row: InboxEvent, news: _News, at: datetime) -> Order:
+    """Settle the payment first, then what was given or taken back of it."""
+    settled = settling.settle(payment=news.payment, cause=row.event_id, at=at)
+    order = settled.order
+    if row.type == "payment_intent.payment_failed" and settling.is_payable(news.payment):
+        orders.note(order=order, reason=Reason.FAILED_CARD, cause=row.event_id, at=at)
+    if news.refunds:
+        refunds.follow(order_id=order.pk, made=news.refunds, cause=row.event_id, at=at)
+    if news.disputes:
+        disputes.follow(order_id=order.pk, made=news.disputes, cause=row.event_id, at=at)
+    return order
+
+
+def _of_session(row: InboxEvent) -> _News:
     """Read the session that an event is about; raises StaleRead when it is older than the event."""
-    session = gateway.retrieve_session(row.payload["data"]["object"]["id"])
+    session = gateway.retrieve_session(_object(row)["id"])
     intent_status = session.intent.status if session.intent else ""
     is_stale = {
         "checkout.session.completed": session.status == "open",
@@ -120,16 +140,58 @@ def _read_session(row: InboxEvent) -> Session:
     }[row.type]
     if is_stale:
         raise StaleRead(f"{session.id} is still {session.status}, {session.payment_status}")
-    return session
+    return _News(session)
 
 
-def _read_session_of_intent(row: InboxEvent) -> Session | None:
-    """Read the session behind an event about its intent or charge, or None for none of ours."""
-    found = row.payload["data"]["object"]
+def _of_intent(row: InboxEvent) -> _News | None:
+    """Read the payment behind an event about its intent or charge, or None for none of ours."""
+    found = _object(row)
     intent_id = found["id"] if found["object"] == "payment_intent" else found["payment_intent"]
+    payment = _payment(intent_id)
+    if payment is None:
+        return None
+    # An intent of our own page is judged by its session, whose own event tells more.
+    has_succeeded = isinstance(payment, Intent) and row.type == "payment_intent.succeeded"
+    if has_succeeded and settling.is_payable(payment):
+        raise StaleRead(f"{payment.id} is still payable")
+    return _News(payment)
+
+
+def _of_refund(row: InboxEvent) -> _News | None:
+    """Read the payment behind an event about its refunds, and all of these."""
+    intent_id = _object(row)["payment_intent"]
+    payment = _payment(intent_id)
+    if payment is None:
+        return None
+    return _News(payment, refunds=gateway.refunds_of_intent(intent_id))
+
+
+def _of_dispute(row: InboxEvent) -> _News | None:
+    """Read the payment behind an event about its disputes, and all of these."""
+    intent_id = _object(row)["payment_intent"]
+    payment = _payment(intent_id)
+    if payment is None:
+        return None
+    return _News(payment, disputes=gateway.disputes_of_intent(intent_id))
+
+
+def _object(row: InboxEvent) -> dict[str, Any]:
+    # A payload is pruned only once its event is finished.
+    payload: dict[str, Any] = row.payload or {}
+    found: dict[str, Any] = payload["data"]["object"]
+    return found
+
+
+def _payment(intent_id: str | None) -> Payment | None:
+    """Read what an intent belongs to: its session, or itself; None for a charge without one.
+
+    Raises settling.Foreign, settling.UnknownAttempt.
+    """
     if not intent_id:
         return None
-    settling.require_ours(gateway.retrieve_intent(intent_id).metadata)
+    intent = gateway.retrieve_intent(intent_id)
+    if settling.attempt_of(intent).kind == PaymentAttempt.Kind.INTENT:
+        return intent
     session = gateway.session_of_intent(intent_id)
     if session is None:
         raise settling.UnknownAttempt(f"{intent_id} carries our tag, yet it has no session")
@@ -137,13 +199,27 @@ def _read_session_of_intent(row: InboxEvent) -> Session | None:
 
 
 # What is handled; every other type is stored and ignored.
-_READERS: dict[str, Callable[[InboxEvent], Session | None]] = {
-    "checkout.session.completed": _read_session,
-    "checkout.session.async_payment_succeeded": _read_session,
-    "checkout.session.async_payment_failed": _read_session,
-    "checkout.session.expired": _read_session,
-    "payment_intent.payment_failed": _read_session_of_intent,
-    "charge.updated": _read_session_of_intent,
+_READERS: dict[str, Callable[[InboxEvent], _News | None]] = {
+    "checkout.session.completed": _of_session,
+    "checkout.session.async_payment_succeeded": _of_session,
+    "checkout.session.async_payment_failed": _of_session,
+    "checkout.session.expired": _of_session,
+    "payment_intent.succeeded": _of_intent,
+    "payment_intent.payment_failed": _of_intent,
+    "payment_intent.canceled": _of_intent,
+    "payment_intent.processing": _of_intent,
+    "payment_intent.requires_action": _of_intent,
+    "charge.updated": _of_intent,
+    "charge.refunded": _of_refund,
+    "refund.created": _of_refund,
+    "refund.updated": _of_refund,
+    "refund.failed": _of_refund,
+    "charge.dispute.created": _of_dispute,
+    "charge.dispute.updated": _of_dispute,
+    "charge.dispute.funds_withdrawn": _of_dispute,
+    "charge.dispute.funds_reinstated": _of_dispute,
+    "charge.dispute.closed": _of_dispute,
 }
-# What the endpoint at Stripe is asked to send; the one place that says so.
+# What the endpoint at Stripe is asked to send; the one place that says so. Stripe's list of events
+# takes twenty types at most.
 HANDLED = tuple(_READERS)

@@ -1,12 +1,12 @@
-"""What Stripe says of a session becomes ledger, attempt, order and story.
+"""What Stripe says of a payment becomes ledger, attempt, order and story.
 
 Facts come from objects read again at Stripe, never from an event's payload, so it does not matter
 how often or in which order events arrive: a read that would move a row backwards changes nothing.
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from uuid import UUID
 
 from django.conf import settings
@@ -15,18 +15,20 @@ from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
 from orders.carts import is_followed
-from orders.models import Order, Reason, Review
-from payments.gateway import Charge, Session
-from payments.models import LedgerEntry, PaymentAttempt
+from orders.models import Order, OrderMail, Reason, Review
+from payments.gateway import Charge, Intent, Session
+from payments.models import PaymentAttempt, Refund
 from payments.queue import enqueue
-from shop import money
+from payments.services import ledger, refunds
 from shop.faults import fault_point
 from shop.services import InsufficientStock
 
-logger = logging.getLogger(__name__)
-
 State = PaymentAttempt.State
 ClosedAs = PaymentAttempt.ClosedAs
+Kind = PaymentAttempt.Kind
+
+# What Stripe knows a payment by: its own page, or an intent alone.
+Payment = Session | Intent
 
 
 class Foreign(Exception):
@@ -49,45 +51,66 @@ class Settled:
     attempt: PaymentAttempt
 
 
+class _Outcome(Enum):
+    """What a reading says of an attempt."""
+
+    PAYABLE = auto()
+    ON_ITS_WAY = auto()
+    FAILED = auto()
+    OVER = auto()
+    PAID = auto()
+
+
 def require_ours(metadata: dict[str, str]) -> None:
     """Raise Foreign unless the metadata carries this shop's tag."""
     if metadata.get("app") != settings.STRIPE_APP_TAG:
         raise Foreign(metadata.get("app", "no tag"))
 
 
-@transaction.atomic
-def settle(*, session: Session, cause: str, at: datetime) -> Settled:
-    """Bring attempt, ledger and order to what this reading of their session says.
+def attempt_of(payment: Payment) -> PaymentAttempt:
+    """Return the attempt that the payment's metadata names; raises Foreign, UnknownAttempt."""
+    require_ours(payment.metadata)
+    named = payment.metadata.get("attempt", "")
+    try:
+        return PaymentAttempt.objects.get(key=UUID(named))
+    except (ValueError, PaymentAttempt.DoesNotExist):
+        raise UnknownAttempt(f"{payment.id} names attempt {named!r}") from None
 
-    `cause` is the id of the event, or of the session when nobody told us. Safe to repeat.
+
+@transaction.atomic
+def settle(*, payment: Payment, cause: str, at: datetime) -> Settled:
+    """Bring attempt, ledger and order to what this reading of their payment says.
+
+    `cause` is the id of the event, or of the payment when nobody told us. Safe to repeat.
     Raises Foreign, UnknownAttempt, StaleRead.
     """
-    require_ours(session.metadata)
-    attempt = _attempt_of(session)
+    attempt = attempt_of(payment)
     # The order's lock makes all that is said of one order take turns; only now is the attempt read.
     order = orders.lock(attempt.order_id)
     bind_contextvars(order_number=order.number, payment_attempt_id=attempt.pk)
     attempt.refresh_from_db()
-    _adopt(attempt, session)
-    match session.status, session.payment_status:
-        case "open", _:
-            _open(attempt, session)
-        case "expired", _:
-            close(attempt, ClosedAs.EXPIRED)
-        case "complete", "unpaid":
-            _unpaid(order, attempt, session, cause, at)
-        case _:
-            _paid(order, attempt, session, cause, at)
+    _adopt(attempt, payment)
+    match _outcome(attempt, payment):
+        case _Outcome.PAYABLE:
+            _open(attempt, payment)
+        case _Outcome.OVER:
+            over = ClosedAs.EXPIRED if isinstance(payment, Session) else ClosedAs.CANCELED
+            close(attempt, over)
+        case _Outcome.FAILED:
+            _payment_failed(order, attempt, payment, cause, at)
+        case _Outcome.ON_ITS_WAY:
+            _on_its_way(order, attempt, payment, cause, at)
+        case _Outcome.PAID:
+            _paid(order, attempt, payment, cause, at)
     fault_point("settling:before-commit")
     return Settled(order, attempt)
 
 
-def _attempt_of(session: Session) -> PaymentAttempt:
-    named = session.metadata.get("attempt", "")
-    try:
-        return PaymentAttempt.objects.get(key=UUID(named))
-    except (ValueError, PaymentAttempt.DoesNotExist):
-        raise UnknownAttempt(f"{session.id} names attempt {named!r}") from None
+def is_payable(payment: Payment) -> bool:
+    """Tell whether the buyer may still pay by it."""
+    if isinstance(payment, Session):
+        return payment.status == "open"
+    return payment.status not in {"processing", "succeeded", "canceled"}
 
 
 def close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
@@ -97,50 +120,83 @@ def close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
         attempt.save(update_fields=["state", "closed_as"])
 
 
-def _adopt(attempt: PaymentAttempt, session: Session) -> None:
-    attempt.session_id = attempt.session_id or session.id
-    if session.intent:
-        attempt.intent_id = attempt.intent_id or session.intent.id
+def _outcome(attempt: PaymentAttempt, payment: Payment) -> _Outcome:
+    if isinstance(payment, Session):
+        return _outcome_of_session(payment)
+    match payment.status:
+        case "succeeded":
+            return _Outcome.PAID
+        case "processing":
+            return _Outcome.ON_ITS_WAY
+        case "canceled":
+            return _Outcome.OVER
+        case _ if attempt.state == State.PROCESSING and payment.has_failed:
+            return _Outcome.FAILED
+        case _:
+            return _Outcome.PAYABLE
+
+
+def _outcome_of_session(session: Session) -> _Outcome:
+    match session.status, session.payment_status:
+        case "open", _:
+            return _Outcome.PAYABLE
+        case "expired", _:
+            return _Outcome.OVER
+        case "complete", "unpaid":
+            # Judged by its intent: on its way, or failed.
+            status = session.intent.status if session.intent else ""
+            has_failed = status in {"requires_payment_method", "canceled"}
+            return _Outcome.FAILED if has_failed else _Outcome.ON_ITS_WAY
+        case _:
+            return _Outcome.PAID
+
+
+def _adopt(attempt: PaymentAttempt, payment: Payment) -> None:
+    if isinstance(payment, Session):
+        attempt.session_id = attempt.session_id or payment.id
+        intent = payment.intent
+    else:
+        intent = payment
+    if intent:
+        attempt.intent_id = attempt.intent_id or intent.id
     attempt.save(update_fields=["session_id", "intent_id"])
 
 
-def _open(attempt: PaymentAttempt, session: Session) -> None:
+def _open(attempt: PaymentAttempt, payment: Payment) -> None:
     if attempt.state == State.CREATED:
-        attempt.state, attempt.url = State.OPEN, session.url
-        attempt.save(update_fields=["state", "url"])
+        attempt.state = State.OPEN
+        if isinstance(payment, Session):
+            attempt.url = payment.url
+        else:
+            attempt.client_secret = payment.client_secret
+        attempt.save(update_fields=["state", "url", "client_secret"])
     elif attempt.state == State.CLOSED:
         # We gave it up, yet it can still be paid: it is ended at Stripe.
-        enqueue("end_session", session_id=session.id)
+        enqueue("end_attempt", attempt_id=attempt.pk)
 
 
-def _unpaid(
-    order: Order, attempt: PaymentAttempt, session: Session, cause: str, at: datetime
+def _on_its_way(
+    order: Order, attempt: PaymentAttempt, payment: Payment, cause: str, at: datetime
 ) -> None:
-    """A completed session without money yet is judged by its intent: on its way, or failed."""
-    has_failed = session.intent is not None and session.intent.status in {
-        "requires_payment_method",
-        "canceled",
-    }
-    if has_failed:
-        _payment_failed(order, attempt, session, cause, at)
-    elif attempt.state in {State.CREATED, State.OPEN}:
+    if attempt.state in {State.CREATED, State.OPEN}:
         attempt.state = State.PROCESSING
         attempt.save(update_fields=["state"])
         orders.note(order=order, reason=Reason.PROCESSING, cause=cause, at=at)
         orders.let_cart_go(order=order, at=at)
+        orders.owe_mail(order=order, kind=OrderMail.Kind.PROCESSING, cause=str(attempt.key), at=at)
     elif attempt.state == State.CLOSED and attempt.closed_as != ClosedAs.FAILED:
         orders.open_review(
             order=order,
             reason=Review.Reason.UNPAID,
-            cause=session.id,
-            detail="The session was closed here, yet the buyer completed it. Money is on its way.",
+            cause=payment.id,
+            detail="The payment was closed here, yet the buyer completed it. Money is on its way.",
             at=at,
         )
         enqueue("close_attempts", order_id=order.pk)
 
 
 def _payment_failed(
-    order: Order, attempt: PaymentAttempt, session: Session, cause: str, at: datetime
+    order: Order, attempt: PaymentAttempt, payment: Payment, cause: str, at: datetime
 ) -> None:
     if attempt.state == State.SUCCEEDED or attempt.closed_as == ClosedAs.FAILED:
         return
@@ -152,91 +208,106 @@ def _payment_failed(
         orders.extend(
             order=order, hold_until=at + settings.PAY_WITHIN, pay_until=at + settings.PAY_WITHIN
         )
-    _answer_unpaid_review(order, session, at)
+        orders.owe_mail(
+            order=order, kind=OrderMail.Kind.PAYMENT_FAILED, cause=str(attempt.key), at=at
+        )
+    if is_payable(payment):
+        # An intent whose bank debit failed takes another; ours starts anew instead.
+        enqueue("end_attempt", attempt_id=attempt.pk)
+    _answer_unpaid_review(order, payment, at)
 
 
 def _paid(
-    order: Order, attempt: PaymentAttempt, session: Session, cause: str, at: datetime
+    order: Order, attempt: PaymentAttempt, payment: Payment, cause: str, at: datetime
 ) -> None:
-    charge = session.intent and session.intent.charge
-    if not charge:
-        if session.payment_status == "no_payment_required":
-            raise UnknownAttempt(f"{session.id} asks for nothing, as no session of ours does")
-        raise StaleRead(f"{session.id} is paid, its charge not known yet")
-    has_money = order.ledger.received().exclude(stripe_id=charge.id).exists()
-    _entry, is_new = LedgerEntry.objects.get_or_create(
-        kind=LedgerEntry.Kind.CAPTURE,
-        stripe_id=charge.id,
-        defaults={
-            "order": order,
-            "attempt": attempt,
-            "amount_minor": charge.amount_minor,
-            "currency": charge.currency,
-            "booked_at": at,
-        },
-    )
-    _book_fee(order, attempt, charge, at)
-    if not is_new:
-        return
-    fault_point("settling:money-booked")
-    attempt.state, attempt.closed_as = State.SUCCEEDED, ""
-    attempt.save(update_fields=["state", "closed_as"])
-    _answer_unpaid_review(order, session, at)
-    question = _apply_capture(order, attempt, session, charge, has_money, cause, at)
-    if question:
-        reason, detail = question
-        orders.note(order=order, reason=Reason.MONEY_BOOKED, cause=cause, at=at)
-        orders.open_review(order=order, reason=reason, cause=charge.id, detail=detail, at=at)
-    enqueue("close_attempts", order_id=order.pk)
+    if not payment.charges:
+        if isinstance(payment, Session) and payment.payment_status == "no_payment_required":
+            raise UnknownAttempt(f"{payment.id} asks for nothing, as no session of ours does")
+        raise StaleRead(f"{payment.id} is paid, its charge not known yet")
+    for charge in payment.charges:
+        has_money = order.ledger.received().exclude(stripe_id=charge.id).exists()
+        if not ledger.book_capture(order=order, attempt=attempt, charge=charge, at=at):
+            continue
+        fault_point("settling:money-booked")
+        attempt.state, attempt.closed_as = State.SUCCEEDED, ""
+        attempt.save(update_fields=["state", "closed_as"])
+        _answer_unpaid_review(order, payment, at)
+        _apply_capture(order, attempt, payment, charge, has_money, cause, at)
+        enqueue("close_attempts", order_id=order.pk)
 
 
 def _apply_capture(
     order: Order,
     attempt: PaymentAttempt,
-    session: Session,
+    payment: Payment,
     charge: Charge,
     has_money: bool,
     cause: str,
     at: datetime,
-) -> tuple[Review.Reason, str] | None:
-    """Move the order by new money, or return the question that a person must answer.
+) -> None:
+    """Move the order by new money, give it back, or ask a person.
 
     The cases are the design's table of money that arrives.
     """
-    if problems := mismatches(attempt, order, session, charge):
-        return Review.Reason.MISMATCH, "; ".join(problems)
+    if problems := mismatches(attempt, order, payment, charge):
+        orders.note(order=order, reason=Reason.MONEY_BOOKED, cause=cause, at=at)
+        orders.open_review(
+            order=order,
+            reason=Review.Reason.MISMATCH,
+            cause=charge.id,
+            detail="; ".join(problems),
+            at=at,
+        )
+        orders.owe_mail(order=order, kind=OrderMail.Kind.IN_REVIEW, cause=charge.id, at=at)
+        return
+    why = _why_not_kept(order, has_money, cause, at)
+    if why:
+        orders.note(order=order, reason=Reason.MONEY_BOOKED, cause=cause, at=at)
+        refunds.give_back(
+            order=order, charge=charge, intent_id=attempt.intent_id or "", why=why, at=at
+        )
+
+
+def _why_not_kept(order: Order, has_money: bool, cause: str, at: datetime) -> Refund.Why | None:
+    """Make the order paid by its money, or return why that money goes back."""
     if has_money or not (order.is_pending or order.is_canceled):
-        return Review.Reason.SECOND, "The order had its money already."
+        return Refund.Why.DUPLICATE
     if order.is_pending:
         orders.mark_paid(order=order, reason=Reason.CAPTURE, cause=cause, at=at)
         return None
-    if not orders.is_expired(order):
-        return Review.Reason.LATE, "The order had been canceled, not by expiry."
-    if is_followed(order):
-        return Review.Reason.LATE, "A later order was placed from the same cart."
+    if not orders.is_expired(order) or is_followed(order):
+        return Refund.Why.LATE
     try:
         orders.mark_paid(order=order, reason=Reason.LATE_CAPTURE, cause=cause, at=at)
     except InsufficientStock:
-        return Review.Reason.LATE, "The order had expired, and its units are sold or held."
+        return Refund.Why.LATE
     return None
 
 
 def mismatches(
-    attempt: PaymentAttempt, order: Order, session: Session, charge: Charge
+    attempt: PaymentAttempt, order: Order, payment: Payment, charge: Charge
 ) -> list[str]:
-    """Return in words every fact of a paid session that is not as the attempt asked."""
-    asked_and_got = {
-        "live mode": (settings.STRIPE_LIVE_MODE, session.livemode),
-        "session": (attempt.session_id, session.id),
-        "intent": (attempt.intent_id, session.intent and session.intent.id),
-        "reference": (order.number, session.reference),
-        "mode": ("payment", session.mode),
-        "payment status": ("paid", session.payment_status),
-        "session currency": (attempt.currency, session.currency),
-        "session amount": (attempt.amount_minor, session.amount_minor),
+    """Return in words every fact of a paid payment that is not as the attempt asked."""
+    asked_and_got: dict[str, tuple[object, object]] = {
+        "live mode": (settings.STRIPE_LIVE_MODE, payment.livemode),
+        "payment currency": (attempt.currency, payment.currency),
+        "payment amount": (attempt.amount_minor, payment.amount_minor),
         "currency": (attempt.currency, charge.currency),
         "amount": (attempt.amount_minor, charge.amount_minor),
     }
+    if isinstance(payment, Session):
+        asked_and_got |= {
+            "session": (attempt.session_id, payment.id),
+            "intent": (attempt.intent_id, payment.intent and payment.intent.id),
+            "reference": (order.number, payment.reference),
+            "mode": ("payment", payment.mode),
+            "payment status": ("paid", payment.payment_status),
+        }
+    else:
+        asked_and_got |= {
+            "intent": (attempt.intent_id, payment.id),
+            "reference": (order.number, payment.metadata.get("order")),
+        }
     return [
         f"{fact}: asked {asked}, got {got}"
         for fact, (asked, got) in asked_and_got.items()
@@ -244,30 +315,9 @@ def mismatches(
     ]
 
 
-def _book_fee(order: Order, attempt: PaymentAttempt, charge: Charge, at: datetime) -> None:
-    if charge.fee:
-        try:
-            amount_minor = -charge.fee.amount_minor
-        except (money.UnsupportedCurrency, money.InexactAmount):
-            # A fee never holds up settling. One that we cannot count stays unknown.
-            logger.exception("fee %s is not booked", charge.fee.balance_transaction_id)
-            return
-        LedgerEntry.objects.get_or_create(
-            kind=LedgerEntry.Kind.FEE,
-            stripe_id=charge.fee.balance_transaction_id,
-            defaults={
-                "order": order,
-                "attempt": attempt,
-                "amount_minor": amount_minor,
-                "currency": charge.fee.currency,
-                "booked_at": at,
-            },
-        )
-
-
-def _answer_unpaid_review(order: Order, session: Session, at: datetime) -> None:
+def _answer_unpaid_review(order: Order, payment: Payment, at: datetime) -> None:
     """What became of money on its way answers the review that asked about it."""
-    review = order.reviews.open().filter(reason=Review.Reason.UNPAID, cause=session.id).first()
+    review = order.reviews.open().filter(reason=Review.Reason.UNPAID, cause=payment.id).first()
     if review:
         orders.resolve_review(
             order=order, review=review, resolution=Review.Resolution.ANSWERED, at=at

@@ -41,9 +41,9 @@ def by_api(sandbox: Any, settings: Settings) -> Any:
 @pytest.fixture
 def fresh_client() -> Iterator[None]:
     """Let the gateway take up a key that the test sets, and forget it afterwards."""
-    gateway._client.cache_clear()
+    gateway.client.cache_clear()
     yield
-    gateway._client.cache_clear()
+    gateway.client.cache_clear()
 
 
 def provision(**options: Any) -> tuple[str, str]:

@@ -68,12 +68,17 @@ def test_a_fee_that_we_cannot_count_holds_nothing_up(
     sandbox.pay(attempt.url)
     read = gateway.retrieve_session(attempt.session_id or "")
     assert read.intent is not None
-    assert read.intent.charge is not None
-    fee = gateway.Fee(amount=amount, currency=currency, balance_transaction_id="txn_1")
-    charge = replace(read.intent.charge, fee=fee)
+    moved = gateway.BalanceTransaction(
+        id="txn_1",
+        amount=1000,
+        currency="EUR",
+        fee=gateway.Amount(amount=amount, currency=currency),
+        moved_at=support.stripe_now(),
+    )
+    charge = replace(read.charges[0], moved=moved)
 
     settling.settle(
-        session=replace(read, intent=replace(read.intent, charge=charge)),
+        payment=replace(read, intent=replace(read.intent, charges=(charge,))),
         cause="evt_1",
         at=support.stripe_now(),
     )
@@ -366,7 +371,7 @@ def test_our_tag_with_an_unknown_attempt_is_said_and_changes_nothing(sandbox: An
     PaymentAttempt.objects.all().delete()
 
     with pytest.raises(settling.UnknownAttempt):
-        settling.settle(session=session, cause="evt_1", at=support.stripe_now())
+        settling.settle(payment=session, cause="evt_1", at=support.stripe_now())
 
     assert LedgerEntry.objects.count() == 0
     assert support.reread(attempt.order).status == Status.PENDING

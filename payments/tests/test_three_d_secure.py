@@ -57,10 +57,10 @@ def test_a_question_under_way_is_an_open_attempt_and_nothing_more(
     session = gateway.retrieve_session(attempt.session_id or "")
     assert session.intent is not None
     assert (session.status, session.payment_status) == ("open", "unpaid")
-    assert (session.intent.status, session.intent.charge) == ("requires_action", None)
+    assert (session.intent.status, session.charges) == ("requires_action", ())
     assert facts(attempt) == ("open", Status.PENDING, 0)
     asked = InboxEvent.objects.get(type="payment_intent.requires_action")
-    assert asked.state == InboxEvent.State.IGNORED
+    assert asked.state == InboxEvent.State.DONE
     again = attempts.open_attempt(order_id=attempt.order_id, at=support.stripe_now())
     assert (again.pk, again.url) == (attempt.pk, attempt.url)
 

@@ -162,7 +162,8 @@ def test_what_the_database_cannot_hold_is_left_out_and_the_event_stored(
 
     assert post(endpoint, body, **{"Stripe-Signature": signed(body)}).status_code == 200
 
-    assert InboxEvent.objects.get().payload["data"]["object"]["name"] == stored
+    payload: Any = InboxEvent.objects.get().payload
+    assert payload["data"]["object"]["name"] == stored
 
 
 @override_settings(DEBUG=True)

@@ -1,0 +1,105 @@
+"""The books: money that moved."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q, Sum
+from django.db.models.functions import Now
+
+from orders.models import Order
+from payments.models.attempts import PaymentAttempt
+
+
+class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
+    def received(self) -> Self:
+        """Keep money that came in: captures, and manual entries above zero."""
+        return self.filter(
+            Q(kind=LedgerEntry.Kind.CAPTURE) | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__gt=0)
+        )
+
+    def given_back(self) -> Self:
+        """Keep money that went back, and refunds that failed after all."""
+        return self.filter(
+            Q(kind__in=[LedgerEntry.Kind.REFUND, LedgerEntry.Kind.REFUND_REVERSAL])
+            | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__lt=0)
+        )
+
+    def total_minor(self, currency: str) -> int:
+        """Return the signed sum in one currency, in minor units."""
+        total: int | None = self.filter(currency=currency).aggregate(total=Sum("amount_minor"))[
+            "total"
+        ]
+        return total or 0
+
+
+class LedgerEntry(models.Model):
+    """Money that moved, append-only: signed minor units of `currency`; a correction is a new entry.
+
+    Captures, refunds and disputes are in the charge's currency, fees in the account's.
+    """
+
+    class Kind(models.TextChoices):
+        CAPTURE = "capture"
+        REFUND = "refund"
+        REFUND_REVERSAL = "refund_reversal"
+        DISPUTE = "dispute"
+        DISPUTE_REVERSAL = "dispute_reversal"
+        FEE = "fee"
+        MANUAL = "manual"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="ledger")
+    attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, null=True, related_name="ledger")
+    kind = models.CharField(max_length=16, choices=Kind)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    # Null for a manual entry; unique per kind when known.
+    stripe_id = models.CharField(  # noqa: DJ001
+        max_length=255, null=True, help_text="The charge, refund or balance transaction."
+    )
+    charge_id = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="The charge that it belongs to; empty for a manual entry.",
+    )
+    form_key = models.UUIDField(null=True, unique=True, help_text="Of a manual entry's form.")
+    booked_at = models.DateTimeField()
+    occurred_at = models.DateTimeField(
+        db_default=Now(), help_text="When the money moved, by Stripe's clock: the day it counts to."
+    )
+
+    objects = LedgerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "stripe_id"], name="ledger_once_per_stripe_object"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=["capture", "refund_reversal", "dispute_reversal"], amount_minor__gt=0
+                )
+                | Q(kind__in=["refund", "dispute"], amount_minor__lt=0)
+                | Q(kind="fee")
+                | (Q(kind="manual") & ~Q(amount_minor=0)),
+                name="ledger_sign_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="manual", stripe_id__isnull=True, form_key__isnull=False)
+                | (~Q(kind="manual") & Q(stripe_id__isnull=False, form_key__isnull=True)),
+                name="ledger_names_its_source",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="ledger_currency_is_iso"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["booked_at"], name="ledger_by_day"),
+            models.Index(fields=["occurred_at", "id"], name="ledger_by_day_of_money"),
+            models.Index(fields=["charge_id"], name="ledger_by_charge"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount_minor} {self.currency}"
