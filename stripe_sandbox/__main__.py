@@ -1,7 +1,8 @@
 """`python -m stripe_sandbox`: run the sandbox until SIGTERM or Ctrl-C.
 
 From the environment:
-STRIPE_SECRET_KEY       the one key that the API accepts
+STRIPE_SECRET_KEY       the key that the API accepts
+STRIPE_PUBLISHABLE_KEY  the key with which a buyer, knowing its client secret, confirms an intent
 STRIPE_WEBHOOK_URL      opens a webhook endpoint there; others are opened through the API
 STRIPE_WEBHOOK_SECRET   signs what is posted to it
 STRIPE_WEBHOOK_BACKOFF  seconds before the first retry, doubling up to five minutes (default 2)

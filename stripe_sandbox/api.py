@@ -11,9 +11,15 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from stripe_sandbox import endpoints, web
+from stripe_sandbox import endpoints, intents, web
 from stripe_sandbox.call import Call
-from stripe_sandbox.errors import ApiError, server_error, unauthorized
+from stripe_sandbox.errors import (
+    ApiError,
+    PaymentFailed,
+    not_for_publishable_keys,
+    server_error,
+    unauthorized,
+)
 from stripe_sandbox.events import Origin
 from stripe_sandbox.faults import Fault
 from stripe_sandbox.idempotency import fingerprint
@@ -68,10 +74,14 @@ def _key(request: HttpRequest) -> str | None:
     return request.headers.get("Idempotency-Key") if request.method == "POST" else None
 
 
-def _authenticate(request: HttpRequest, secret_key: str) -> None:
+def _is_public(request: HttpRequest, twin: Twin) -> bool:
+    """Whether the request has the publishable key, not the secret one; raises ApiError for none."""
     key = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(key.encode(), secret_key.encode()):
-        raise unauthorized(key)
+    if secrets.compare_digest(key.encode(), twin.secret_key.encode()):
+        return False
+    if key and secrets.compare_digest(key.encode(), twin.publishable_key.encode()):
+        return True
+    raise unauthorized(key)
 
 
 def _params(request: HttpRequest) -> dict[str, Any]:
@@ -83,14 +93,16 @@ def _params(request: HttpRequest) -> dict[str, Any]:
 
 def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: Origin) -> _Answer:
     """Do the call, or repeat its stored answer; raises ApiError before anything was done."""
-    _authenticate(request, twin.secret_key)
+    is_public = _is_public(request, twin)
     method = request.method or ""
     endpoint, ids = endpoints.route(method, request.path)
+    if is_public and endpoint not in intents.PUBLIC:
+        raise not_for_publishable_keys()
     raw = _params(request)
     params, expand = split_expand(raw)
     base_url = f"{request.scheme}://{request.get_host()}"
     is_stale = "stale_read" in struck
-    call = Call(twin, request.path, params, expand, base_url, origin, is_stale)
+    call = Call(twin, request.path, params, expand, base_url, origin, is_stale, is_public)
     work = partial(endpoint, call, **ids)
     key = origin.idempotency_key
     if key is None:
@@ -108,6 +120,13 @@ def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: 
         return _do(twin, struck, work, remember)
 
 
+def _done(work: Callable[[], dict[str, Any]]) -> _Answer:
+    try:
+        return _Answer.saying(work())
+    except PaymentFailed as failure:
+        return _Answer.saying(failure.body, failure.status)
+
+
 def _do(
     twin: Twin,
     struck: dict[str, Fault],
@@ -121,7 +140,7 @@ def _do(
     try:
         web.refuse_if_struck(struck)
         with twin.store.transaction():
-            answer = _Answer.saying(work())
+            answer = _done(work)
             if "error_after" in struck:
                 failure = server_error()
                 answer = _Answer.saying(failure.body, failure.status)

@@ -15,7 +15,8 @@ from stripe_sandbox.twin import Twin
 class Call:
     """`params` are as decoded, without `expand`; `base_url` is where the client found us.
 
-    A stale call is answered from a copy of the state that lags behind.
+    A stale call is answered from a copy of the state that lags behind. A public one comes from a
+    buyer's browser or app, which has the publishable key alone.
     """
 
     twin: Twin
@@ -25,6 +26,7 @@ class Call:
     base_url: str
     origin: Origin
     is_stale: bool = False
+    is_public: bool = False
 
     def read(self, rules: dict[str, Rule]) -> dict[str, Any]:
         """Return typed parameters; raises ApiError for one that `rules` does not name."""

@@ -90,8 +90,8 @@ def existing(store: Store, customer_id: str) -> Record:
     return customer
 
 
-def require_for_session(store: Store, customer_id: str) -> None:
-    """Raise ApiError, as creating a session does, unless there is such a customer."""
+def require_for_payment(store: Store, customer_id: str) -> None:
+    """Raise ApiError, as creating a session or an intent does, unless there is such a customer."""
     try:
         existing(store, customer_id)
     except ApiError as error:

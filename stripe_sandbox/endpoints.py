@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stripe_sandbox import customers, objects, refund_endpoints, webhook_endpoints
+from stripe_sandbox import customers, intents, objects, refund_endpoints, webhook_endpoints
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import ApiError, invalid, no_such
 from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
@@ -33,7 +33,7 @@ def create_session(call: Call) -> Record:
     at = call.twin.catch_up()
     params = read_session_params(call.params, at)
     if "customer" in params:
-        customers.require_for_session(call.twin.store, params["customer"])
+        customers.require_for_payment(call.twin.store, params["customer"])
     session = call.twin.checkout.open_session(params, base_url=call.base_url, at=at)
     return call.view(session)
 
@@ -90,10 +90,6 @@ def list_line_items(call: Call, session_id: str) -> Record:
         )
         chosen = rest[:limit]
     return call.views(objects.listing(call.path, chosen, has_more=len(rest) > limit))
-
-
-def list_intents(call: Call) -> Record:
-    return _listed(call, "payment_intent", ("customer", "customer_account"))
 
 
 def list_charges(call: Call) -> Record:
@@ -189,8 +185,12 @@ _ROUTES: list[tuple[str, str, Endpoint]] = [
     ("GET", r"/v1/checkout/sessions/(?P<session_id>[^/]+)", read_session),
     ("POST", r"/v1/checkout/sessions/(?P<session_id>[^/]+)/expire", expire_session),
     ("GET", r"/v1/checkout/sessions/(?P<session_id>[^/]+)/line_items", list_line_items),
-    ("GET", r"/v1/payment_intents", list_intents),
-    ("GET", r"/v1/payment_intents/(?P<object_id>[^/]+)", _reader("payment_intent", "intent")),
+    ("POST", r"/v1/payment_intents", intents.create),
+    ("GET", r"/v1/payment_intents", intents.list_all),
+    ("GET", r"/v1/payment_intents/(?P<intent_id>[^/]+)", intents.read),
+    ("POST", r"/v1/payment_intents/(?P<intent_id>[^/]+)", intents.update),
+    ("POST", r"/v1/payment_intents/(?P<intent_id>[^/]+)/confirm", intents.confirm),
+    ("POST", r"/v1/payment_intents/(?P<intent_id>[^/]+)/cancel", intents.cancel),
     (
         "GET",
         r"/v1/payment_methods/(?P<object_id>[^/]+)",

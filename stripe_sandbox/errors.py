@@ -20,14 +20,19 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         is_stored: bool = False,
+        **details: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.is_stored = is_stored
-        said = {"type": kind, "message": message, "code": code, "param": param}
+        said = {"type": kind, "message": message, "code": code, "param": param, **details}
         self.body: dict[str, Any] = {
             "error": {name: value for name, value in said.items() if value is not None}
         }
+
+
+class PaymentFailed(ApiError):
+    """An answer that tells of work done: the try to pay is kept, and so is what it left behind."""
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
@@ -50,6 +55,14 @@ def unauthorized(key: str) -> ApiError:
             " header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     return ApiError(401, f"Invalid API Key provided: {key[:8]}****{key[-4:]}")
+
+
+def not_for_publishable_keys() -> ApiError:
+    return ApiError(
+        403,
+        "This API call cannot be made with a publishable API key. Please use a secret API key.",
+        code="secret_key_required",
+    )
 
 
 def server_error() -> ApiError:

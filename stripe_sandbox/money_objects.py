@@ -14,7 +14,7 @@ _FEE_PER_MILLE, _FEE_FIXED = 15, 25
 def billing_details(email: str, name: str) -> Record:
     return {
         "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
-        "email": email,
+        "email": email or None,
         "name": name or None,
         "phone": None,
         "tax_id": None,

@@ -330,6 +330,7 @@ def payment_intent(params: Record, at: int) -> Record:
         "transfer_data": None,
         "transfer_group": params.get("transfer_group"),
         "_challenge": None,
+        "_return_url": None,
         "_session": None,
     }
 

@@ -135,7 +135,7 @@ def _checkout(
         "shipping_name": shipping
         and twin.store.get("shipping_rate", shipping["shipping_rate"])["display_name"],
         "total": total(session),
-        "merchant": merchant(session),
+        "merchant": merchant(session["success_url"]),
         "test_cards": cards.TEST_CARDS,
         "not_confirmed": not form.is_bound and _was_not_confirmed(twin, session),
         "cancel_url": session["cancel_url"],
@@ -158,9 +158,9 @@ def total(session: Record) -> str:
     return currencies.format_amount(session["amount_total"], session["currency"])
 
 
-def merchant(session: Record) -> str:
+def merchant(url: str) -> str:
     """Return by what name the buyer knows the merchant here: the host that he comes from."""
-    return urlsplit(session["success_url"]).netloc
+    return urlsplit(url).netloc
 
 
 def closed(request: HttpRequest, session: Record) -> HttpResponse:

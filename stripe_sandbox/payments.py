@@ -39,6 +39,20 @@ class Payments:
         self.store.save(method)
         return method
 
+    def attach(self, intent: Record, method: Record) -> None:
+        """Choose what the next try will pay with."""
+        intent["payment_method"] = method["id"]
+        self.ask_anew(intent)
+
+    def ask_anew(self, intent: Record) -> None:
+        """Have a try to pay confirmed as it is now, whatever the bank may be asking."""
+        has_method = intent["payment_method"] is not None
+        intent |= {
+            "status": "requires_confirmation" if has_method else "requires_payment_method",
+            **_NOT_ASKED,
+        }
+        self.store.save(intent)
+
     def pay(
         self, intent: Record, method: Record, *, page_url: str, return_url: str | None, at: int
     ) -> Happened:

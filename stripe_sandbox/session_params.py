@@ -8,10 +8,15 @@ from typing import Any
 
 from stripe_sandbox import currencies
 from stripe_sandbox.errors import invalid, missing
+from stripe_sandbox.intent_params import (
+    INTENT_DATA,
+    MAXIMUM_AMOUNT,
+    PAYMENT_METHOD_TYPES,
+    currency_code,
+)
 from stripe_sandbox.params import (
     Raw,
     Rule,
-    address,
     anything,
     boolean,
     choice,
@@ -27,34 +32,22 @@ from stripe_sandbox.params import (
     url,
 )
 
-PAYMENT_METHOD_TYPES = ("card", "sepa_debit")
 LOCALES = (
     "auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hr hu id it ja ko lt lv ms mt nb nl"
     " pl pt pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW"
 )
-_MAXIMUM_AMOUNT = 99_999_999
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 30 * 60, 24 * 60 * 60
 
 _disabled = fields({"enabled": only(False, boolean)})
 _enabled_or_not = fields({"enabled": boolean}, required=["enabled"])
 _no_tax = not_here("it counts no tax")
 _one_off = not_here("use price_data")
-
-
-def _currency(name: str, raw: Raw) -> str:
-    code = text(name, raw).lower()
-    if not currencies.is_supported(code):
-        message = f"Invalid currency: {code}. Stripe does not currently support it."
-        raise invalid(message, name)
-    return code
-
-
-_amount = integer(minimum=0, maximum=_MAXIMUM_AMOUNT)
+_amount = integer(minimum=0, maximum=MAXIMUM_AMOUNT)
 _line_item = fields(
     {
         "price_data": fields(
             {
-                "currency": _currency,
+                "currency": currency_code,
                 "product": _one_off,
                 "product_data": fields(
                     {
@@ -100,7 +93,7 @@ _shipping_option = fields(
                 "fixed_amount": fields(
                     {
                         "amount": _amount,
-                        "currency": _currency,
+                        "currency": currency_code,
                         "currency_options": not_here("it knows one currency per session"),
                     },
                     required=["amount", "currency"],
@@ -115,32 +108,6 @@ _shipping_option = fields(
     },
     required=["shipping_rate_data"],
 )
-_intent_data = fields(
-    {
-        "application_fee_amount": not_here("it has one account"),
-        "capture_method": choice("automatic", "automatic_async"),
-        "description": short_text(1000),
-        "metadata": metadata,
-        "on_behalf_of": not_here("it has one account"),
-        "receipt_email": email,
-        "setup_future_usage": not_here("it keeps no cards"),
-        "shipping": fields(
-            {
-                "address": address,
-                "carrier": text,
-                "name": text,
-                "phone": text,
-                "tracking_number": text,
-            },
-            required=["address", "name"],
-        ),
-        "statement_descriptor": short_text(22),
-        "statement_descriptor_suffix": short_text(22),
-        "transfer_data": not_here("it has one account"),
-        "transfer_group": text,
-    }
-)
-
 
 _later = not_here("it is not built yet")
 SESSION_PARAMS: dict[str, Rule] = {
@@ -153,7 +120,7 @@ SESSION_PARAMS: dict[str, Rule] = {
     "cancel_url": url,
     "client_reference_id": short_text(200),
     "consent_collection": _later,
-    "currency": _currency,
+    "currency": currency_code,
     "custom_fields": _later,
     "custom_text": _later,
     "customer": text,
@@ -175,7 +142,7 @@ SESSION_PARAMS: dict[str, Rule] = {
     "name_collection": _later,
     "optional_items": _later,
     "origin_context": choice("mobile_app", "web"),
-    "payment_intent_data": _intent_data,
+    "payment_intent_data": fields(INTENT_DATA),
     "payment_method_collection": not_here("it has no subscriptions"),
     "payment_method_configuration": _later,
     "payment_method_data": _later,
@@ -268,7 +235,7 @@ def _check_amounts(params: dict[str, Any]) -> None:
         least = currencies.format_amount(minimum, currency)
         message = f"The Checkout Session's total amount due must add up to at least {least}."
         raise invalid(message, code="amount_too_small")
-    if total > _MAXIMUM_AMOUNT:
+    if total > MAXIMUM_AMOUNT:
         message = "The Checkout Session's total amount must be no more than 99999999."
         raise invalid(message, code="amount_too_large")
 

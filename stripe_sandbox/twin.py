@@ -31,6 +31,7 @@ _TICK_SECONDS = 0.2
 @dataclass(frozen=True)
 class Twin:
     secret_key: str
+    publishable_key: str
     store: Store
     clock: Clock
     faults: Faults
@@ -67,6 +68,7 @@ class Twin:
             )
         twin = cls(
             secret_key=environ["STRIPE_SECRET_KEY"],
+            publishable_key=environ.get("STRIPE_PUBLISHABLE_KEY", ""),
             store=store,
             clock=clock,
             faults=faults,

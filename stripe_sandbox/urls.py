@@ -1,12 +1,17 @@
 from django.urls import path, re_path
 
-from stripe_sandbox import challenges, control, money_control, pages, strange_events
+from stripe_sandbox import books, challenges, control, money_control, pages, strange_events
 from stripe_sandbox.api import api
 
 urlpatterns = [
     re_path(r"^v1/", api),
     path("c/pay/<str:session_id>", pages.pay, name="pay"),
     path("c/pay/<str:session_id>/confirm/<str:challenge_id>", challenges.confirm, name="confirm"),
+    path(
+        "c/authenticate/<str:intent_id>/<str:challenge_id>",
+        challenges.authenticate,
+        name="authenticate",
+    ),
     path("c/checkout.css", pages.stylesheet),
     path("c/icon.svg", pages.icon),
     path(
@@ -22,6 +27,7 @@ urlpatterns = [
     path("_sandbox/events", control.control(POST=strange_events.make)),
     path("_sandbox/disputes", control.control(POST=money_control.open_dispute)),
     path("_sandbox/disputes/<str:dispute_id>", control.control(POST=money_control.move_dispute)),
+    path("_sandbox/books", control.control(GET=books.read)),
     path("_sandbox/deliveries", control.control(GET=control.list_deliveries)),
     path("_sandbox/deliveries/flush", control.control(POST=control.flush_deliveries)),
     path("_sandbox/reset", control.control(POST=control.reset)),

@@ -17,6 +17,7 @@ import stripe
 
 PROJECT = Path(__file__).parents[2]
 SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
+PUBLISHABLE_KEY = "pk_test_" + "a1b2c3d4" * 3
 WEBHOOK_SECRET = "whsec_" + "a1b2c3d4" * 4
 API_VERSION = "2026-05-27.dahlia"
 GOOD, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
@@ -138,6 +139,7 @@ def start_twin(directory: Path, *options: str, **environment: str) -> Twin:
     command += ["--state", str(directory / "state" / "sandbox.sqlite3"), *options]
     variables = {
         "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "STRIPE_WEBHOOK_URL": "",
         "CLOCK_OFFSET_FILE": str(directory / "clock"),
