@@ -118,6 +118,10 @@ class Store:
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read by SQL of our own."""
+        return self._rows(sql)
+
     def clear(self) -> None:
         with self.transaction():
             for table in _TABLES:
