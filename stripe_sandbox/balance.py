@@ -7,13 +7,35 @@ Source: https://docs.stripe.com/reports/balance-transaction-types
 from stripe_sandbox.objects import new_id
 from stripe_sandbox.store import Record
 
-DISPUTE_FEE = 1500
+_PAYOUT_SECONDS = 2 * 24 * 60 * 60
+_FEE_PER_MILLE, _FEE_FIXED = 15, 25
+_DISPUTE_FEE = 1500
+
+
+def charge(settled: Record) -> Record:
+    """Return the movement of a charge into the balance, Stripe's fee taken off.
+
+    It becomes known late, and is of the moment of the charge all the same.
+    """
+    amount = settled["amount"]
+    return _movement(
+        settled,
+        amount,
+        kind="charge" if settled["id"].startswith("ch_") else "payment",
+        category="charge",
+        description=settled["description"],
+        at=settled["created"],
+        available_on=settled["created"] + _PAYOUT_SECONDS,
+        # 1.5 % rounded half up, and a fixed part; never more than there is.
+        fee=min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED),
+        fee_description="Stripe processing fees",
+    )
 
 
 def refund(made: Record, at: int) -> Record:
     """Return the movement of a refund out of the balance; Stripe keeps the payment's fee."""
     is_of_card = made["id"].startswith("re_")
-    return movement(
+    return _movement(
         made,
         -made["amount"],
         kind="refund" if is_of_card else "payment_refund",
@@ -25,7 +47,7 @@ def refund(made: Record, at: int) -> Record:
 
 def refund_failure(failed: Record, at: int) -> Record:
     """Return the way back of a refund that failed or was canceled."""
-    return movement(
+    return _movement(
         failed,
         failed["amount"],
         kind="refund_failure",
@@ -37,14 +59,14 @@ def refund_failure(failed: Record, at: int) -> Record:
 
 def dispute_withdrawal(dispute: Record, at: int) -> Record:
     """Return what the bank takes back, with the fee for having to."""
-    return movement(
+    return _movement(
         dispute,
         -dispute["amount"],
         kind="adjustment",
         category="dispute",
         description=f"Chargeback withdrawal for {dispute['charge']}",
         at=at,
-        fee=DISPUTE_FEE,
+        fee=_DISPUTE_FEE,
         fee_description="Dispute fee",
     )
 
@@ -54,7 +76,7 @@ def dispute_reversal(dispute: Record, at: int) -> Record:
 
     Source: https://support.stripe.com/questions/dispute-fees-faq
     """
-    return movement(
+    return _movement(
         dispute,
         dispute["amount"],
         kind="adjustment",
@@ -64,7 +86,7 @@ def dispute_reversal(dispute: Record, at: int) -> Record:
     )
 
 
-def movement(
+def _movement(
     source: Record,
     amount: int,
     *,

@@ -1,4 +1,4 @@
-"""Payment methods, charges and balance transactions: the objects that a payment leaves behind."""
+"""Payment methods and charges: the objects that a payment leaves behind."""
 
 from typing import Any
 
@@ -7,8 +7,6 @@ from stripe_sandbox.objects import new_id, public
 from stripe_sandbox.store import Record
 
 SETTLEMENT_SECONDS = 5  # until Stripe knows its fee
-_PAYOUT_SECONDS = 2 * 24 * 60 * 60
-_FEE_PER_MILLE, _FEE_FIXED = 15, 25
 
 
 def billing_details(email: str, name: str) -> Record:
@@ -131,42 +129,6 @@ def payment_error(decline: Decline, charge_id: str | None, method: Record) -> Re
         "type": decline.kind,
     }
     return {name: value for name, value in error.items() if value is not None}
-
-
-def balance_transaction(settled: Record) -> Record:
-    """Return the movement of a charge into the account's balance, Stripe's fee taken off.
-
-    It becomes known late, and is of the moment of the charge all the same.
-    """
-    amount = settled["amount"]
-    # 1.5 % rounded half up, and a fixed part; never more than there is.
-    fee = min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED)
-    return {
-        "id": new_id("txn_"),
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": settled["created"] + _PAYOUT_SECONDS,
-        "balance_type": "payments",
-        "created": settled["created"],
-        "currency": settled["currency"],
-        "description": settled["description"],
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [
-            {
-                "amount": fee,
-                "application": None,
-                "currency": settled["currency"],
-                "description": "Stripe processing fees",
-                "type": "stripe_fee",
-            }
-        ],
-        "net": amount - fee,
-        "reporting_category": "charge",
-        "source": settled["id"],
-        "status": "pending",
-        "type": "charge" if settled["id"].startswith("ch_") else "payment",
-    }
 
 
 def _outcome(kind: str, network_status: str, seller_message: str) -> Record:

@@ -6,7 +6,7 @@ it, which the caller emits together with his own.
 
 from dataclasses import dataclass
 
-from stripe_sandbox import cards, money_objects, objects
+from stripe_sandbox import balance, cards, money_objects, objects
 from stripe_sandbox.store import Record, Store
 
 Happened = list[tuple[str, Record]]
@@ -154,7 +154,7 @@ class Payments:
         """Learn Stripe's fees of the charges that are old enough."""
         settled = self.store.unsettled_charges(at)
         for charge in settled:
-            transaction = money_objects.balance_transaction(charge)
+            transaction = balance.charge(charge)
             charge |= {"balance_transaction": transaction["id"], "_settles_at": None}
             self._save(transaction, charge)
         return [("charge.updated", charge) for charge in settled]
