@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from stripe_sandbox import endpoints, intents, web
+from stripe_sandbox import endpoints, intents, mishaps, web
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import (
     ApiError,
@@ -106,7 +106,7 @@ def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: 
     work = partial(endpoint, call, **ids)
     key = origin.idempotency_key
     if key is None:
-        return _do(twin, struck, work, remember=lambda _answer: None)
+        return _do(call, struck, work, remember=lambda _answer: None)
 
     digest = fingerprint(method, request.path, raw)
 
@@ -117,7 +117,7 @@ def _answer(request: HttpRequest, twin: Twin, struck: dict[str, Fault], origin: 
     with twin.keys.claimed(key, digest) as stored:
         if stored:
             return _Answer(stored.status, stored.body, replays=stored.request_id)
-        return _do(twin, struck, work, remember)
+        return _do(call, struck, work, remember)
 
 
 def _done(work: Callable[[], dict[str, Any]]) -> _Answer:
@@ -128,7 +128,7 @@ def _done(work: Callable[[], dict[str, Any]]) -> _Answer:
 
 
 def _do(
-    twin: Twin,
+    call: Call,
     struck: dict[str, Fault],
     work: Callable[[], dict[str, Any]],
     remember: Callable[[_Answer], None],
@@ -139,7 +139,9 @@ def _do(
     """
     try:
         web.refuse_if_struck(struck)
-        with twin.store.transaction():
+        if "pay_at_expire" in struck:
+            mishaps.pay_first(call.twin, call.path)
+        with call.twin.store.transaction():
             answer = _done(work)
             if "error_after" in struck:
                 failure = server_error()

@@ -127,6 +127,8 @@ class Checkout:
             return []
         payer = method["billing_details"]
         session |= {
+            "amount_total": intent["amount"],
+            "currency": intent["currency"],
             "status": "complete",
             "payment_status": "paid" if intent["status"] == "succeeded" else "unpaid",
             "url": None,

@@ -6,6 +6,7 @@ POST /_sandbox/bank_debits/<intent id>     {"outcome": "succeeded" or "failed"}
 GET  /_sandbox/deliveries                  every try to deliver a webhook, oldest first
 POST /_sandbox/deliveries/flush            try what is due now; answers when that is done
 POST /_sandbox/events                      {"kind": ...}: see strange_events.py
+POST /_sandbox/second_charges              {"payment_intent": id}: charge what is paid once more
 GET  /_sandbox/books                       who paid what, to the cent: see books.py
 POST /_sandbox/reset                       forget everything; {"seed": n} repeats what follows
 """

@@ -9,6 +9,10 @@ rate_limit         429                    conflict           409, as if the key 
 forbidden          403, as with a restricted key
 slow               waits `seconds` before the work
 stale_read         a GET shows things as they were before the last change of what it asks for
+pay_at_expire      what a call is about to expire or cancel is paid first, so the call is refused
+wrong_amount       takes `by` minor units more or less than was asked
+wrong_currency     takes the amount in `currency`
+second_charge      a payment is charged twice
 refund_pending     a refund waits, for the account lacks the money; `path` is the charge's id
 webhook_duplicate  queues the event twice
 webhook_shuffle    may send the event before or after all others that are due with it
@@ -20,6 +24,8 @@ import random
 import re
 import threading
 from typing import Any
+
+from stripe_sandbox import currencies
 
 REQUEST_KINDS = frozenset(
     {
@@ -33,10 +39,19 @@ REQUEST_KINDS = frozenset(
         "forbidden",
         "cut",
         "stale_read",
+        "pay_at_expire",
     }
 )
+# What a kind can meet at all, as "method path".
+_MEETS = {
+    "stale_read": re.compile(r"GET "),
+    "pay_at_expire": re.compile(
+        r"POST /v1/(checkout/sessions/[^/]+/expire|payment_intents/[^/]+/cancel)$"
+    ),
+}
+PAYMENT_KINDS = frozenset({"wrong_amount", "wrong_currency", "second_charge"})
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
-_KINDS = REQUEST_KINDS | WEBHOOK_KINDS | {"refund_pending"}
+_KINDS = REQUEST_KINDS | PAYMENT_KINDS | WEBHOOK_KINDS | {"refund_pending"}
 _FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
     # name: what it is when left out, and its types in JSON
     "kind": (None, (str,)),
@@ -47,6 +62,8 @@ _FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
     "seconds": (0, (int, float)),
     "probability": (1, (int, float)),
     "seed": (None, (int, type(None))),
+    "by": (1, (int,)),
+    "currency": ("usd", (str,)),
 }
 
 
@@ -54,7 +71,8 @@ class Fault:
     """One switch; `times` counts down with each use, None lasts until it is cleared.
 
     `path` (a prefix) and `match` (a regular expression, searched) narrow it to some requests, or,
-    for webhooks, to some event types. `seconds` is for slow and webhook_delay.
+    for webhooks, to some event types, for payments to a session's or an intent's id. `seconds` is
+    for slow and webhook_delay.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -68,8 +86,6 @@ class Fault:
         self.kind: str = self.shown["kind"]
         if self.kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(sorted(_KINDS))}")
-        if self.kind == "stale_read":
-            self.shown["method"] = "GET"
         try:
             self._match = re.compile(self.shown["match"])
         except re.error as error:
@@ -77,6 +93,10 @@ class Fault:
         self.seconds = float(self.shown["seconds"])
         if self.seconds < 0:
             raise ValueError("seconds must not be negative")
+        self.by: int = self.shown["by"]
+        self.currency: str = self.shown["currency"]
+        if not currencies.is_supported(self.currency):
+            raise ValueError("currency must be one that the sandbox knows, like usd")
         self._dice = random.Random(self.shown["seed"])  # noqa: S311 - weather, not secrets
 
     @property
@@ -85,11 +105,12 @@ class Fault:
 
     def strikes(self, method: str, path: str) -> bool:
         """Say whether it meets this request, and count that; dice roll only for one that fits."""
-        fits: bool = (
+        fits = bool(
             not self.is_used_up
             and self.shown["method"] in (None, method)
             and path.startswith(self.shown["path"])
             and self._match.search(path) is not None
+            and (self.kind not in _MEETS or _MEETS[self.kind].match(f"{method} {path}"))
             and self._dice.random() < self.shown["probability"]
         )
         if fits and self.shown["times"] is not None:
@@ -127,6 +148,11 @@ class Faults:
     def strike_webhook(self, event_type: str) -> dict[str, Fault]:
         """Use up and return the faults that meet this event's delivery, one per kind."""
         return self._strike(WEBHOOK_KINDS, "POST", event_type)
+
+    def strike_payment(self, kind: str, intent: dict[str, Any]) -> Fault | None:
+        """Use up and return a fault of this kind that meets the payment."""
+        known_as = intent["_session"] or intent["id"]
+        return self._strike(frozenset({kind}), "POST", known_as).get(kind)
 
     def strike_refund(self, charge_id: str) -> bool:
         """Say whether the account is to lack the money for a refund of this charge."""

@@ -7,6 +7,7 @@ it, which the caller emits together with his own.
 from dataclasses import dataclass
 
 from stripe_sandbox import balance, cards, money_objects, objects
+from stripe_sandbox.faults import Faults
 from stripe_sandbox.store import Record, Store
 
 Happened = list[tuple[str, Record]]
@@ -32,6 +33,7 @@ class Payer:
 @dataclass(frozen=True)
 class Payments:
     store: Store
+    faults: Faults
 
     def new_method(self, instrument: cards.Instrument, payer: Payer, at: int) -> Record:
         billing = money_objects.billing_details(payer.email, payer.name)
@@ -65,22 +67,51 @@ class Payments:
         return self._charge(intent, method, at, is_confirmed=False)
 
     def _charge(self, intent: Record, method: Record, at: int, *, is_confirmed: bool) -> Happened:
+        decline = cards.DECLINES.get(method["_number"])
+        if not decline:
+            self._mistake(intent)
         charge = money_objects.charge(intent, method, at, is_confirmed=is_confirmed)
         intent["latest_charge"] = charge["id"]
-        if decline := cards.DECLINES.get(method["_number"]):
+        if decline:
             return self._fail(intent, charge, method, decline)
         intent |= {"payment_method": method["id"], "last_payment_error": None, **_NOT_ASKED}
-        return self._accept(intent, charge)
+        return self._accept(intent, charge, at)
 
-    def _accept(self, intent: Record, charge: Record) -> Happened:
+    def _mistake(self, intent: Record) -> None:
+        """Take another sum than was asked, if a fault says so."""
+        asked = intent.get("_asked") or {name: intent[name] for name in ("amount", "currency")}
+        if wrong := self.faults.strike_payment("wrong_amount", intent):
+            intent |= {"amount": max(1, intent["amount"] + wrong.by), "_asked": asked}
+        if wrong := self.faults.strike_payment("wrong_currency", intent):
+            intent |= {"currency": wrong.currency, "_asked": asked}
+
+    def _accept(self, intent: Record, charge: Record, at: int) -> Happened:
         if charge["status"] == "pending":
             intent["status"] = "processing"
-            happened = [("charge.pending", charge), ("payment_intent.processing", intent)]
-        else:
-            intent |= {"status": "succeeded", "amount_received": intent["amount"]}
-            happened = [("charge.succeeded", charge), ("payment_intent.succeeded", intent)]
+            self._save(intent, charge)
+            return [("charge.pending", charge), ("payment_intent.processing", intent)]
+        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
         self._save(intent, charge)
+        happened = [("charge.succeeded", charge), ("payment_intent.succeeded", intent)]
+        if self.faults.strike_payment("second_charge", intent):
+            happened += self.charge_again(intent, at=at)
         return happened
+
+    def charge_again(self, intent: Record, *, at: int) -> Happened:
+        """Charge a paid intent once more, as must not happen; it tells of the second charge."""
+        first = self.store.get("charge", intent["latest_charge"])
+        second = first | {
+            "id": objects.new_id(first["id"][:3]),
+            "amount_refunded": 0,
+            "balance_transaction": None,
+            "created": at,
+            "disputed": False,
+            "refunded": False,
+            "_settles_at": at + money_objects.SETTLEMENT_SECONDS,
+        }
+        intent["latest_charge"] = second["id"]
+        self._save(intent, second)
+        return [("charge.succeeded", second)]
 
     def _fail(
         self, intent: Record, charge: Record, method: Record, decline: cards.Decline
@@ -138,7 +169,7 @@ class Payments:
             "paid": True,
             "_settles_at": at + money_objects.SETTLEMENT_SECONDS,
         }
-        return self._accept(intent, charge)
+        return self._accept(intent, charge, at)
 
     def cancel(self, intent: Record, *, reason: str | None, at: int) -> Happened:
         intent |= {

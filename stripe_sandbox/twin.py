@@ -54,7 +54,7 @@ class Twin:
         clock = Clock(Path(offset_file) if offset_file else None)
         events = Events(store, faults)
         refunds = Refunds(store, events, faults)
-        payments = Payments(store)
+        payments = Payments(store, faults)
         deliveries = Deliveries(
             store, clock, backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2)
         )

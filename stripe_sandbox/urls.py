@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from stripe_sandbox import books, challenges, control, money_control, pages, strange_events
+from stripe_sandbox import books, challenges, control, mishaps, money_control, pages, strange_events
 from stripe_sandbox.api import api
 
 urlpatterns = [
@@ -27,6 +27,7 @@ urlpatterns = [
     path("_sandbox/events", control.control(POST=strange_events.make)),
     path("_sandbox/disputes", control.control(POST=money_control.open_dispute)),
     path("_sandbox/disputes/<str:dispute_id>", control.control(POST=money_control.move_dispute)),
+    path("_sandbox/second_charges", control.control(POST=mishaps.charge_again)),
     path("_sandbox/books", control.control(GET=books.read)),
     path("_sandbox/deliveries", control.control(GET=control.list_deliveries)),
     path("_sandbox/deliveries/flush", control.control(POST=control.flush_deliveries)),

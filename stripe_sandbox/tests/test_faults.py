@@ -130,6 +130,7 @@ def test_faults_strike_the_hosted_page_too(twin: Twin) -> None:
         {"kind": "slow", "seconds": "long"},
         {"kind": "slow", "seconds": -1},
         {"kind": "slow", "match": "("},
+        {"kind": "wrong_currency", "currency": "xyz"},
         {},
     ],
 )
