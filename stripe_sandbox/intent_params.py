@@ -120,7 +120,7 @@ CREATE_PARAMS: dict[str, Rule] = {
     "payment_method_types": items(choice(*PAYMENT_METHOD_TYPES)),
 }
 UPDATE_PARAMS: dict[str, Rule] = {
-    **dict.fromkeys(INTENT_DATA, _at_creation),
+    **dict.fromkeys(INTENT_DATA.keys() - {"on_behalf_of"}, _at_creation),
     **_NOT_BUILT,
     "amount": _amount,
     "currency": _at_creation,

@@ -12,7 +12,7 @@ import requests
 import stripe
 from jsonschema import Draft4Validator
 
-from stripe_sandbox import customers, refund_endpoints, webhook_endpoints
+from stripe_sandbox import customers, intent_params, refund_endpoints, webhook_endpoints
 from stripe_sandbox.event_types import EVENT_TYPES
 from stripe_sandbox.session_params import LOCALES, SESSION_PARAMS
 from stripe_sandbox.tests.conftest import API_VERSION, ASKING, DECLINED, SECONDS, Twin, line
@@ -113,6 +113,10 @@ def test_the_parameters_of_a_session_are_those_of_the_document() -> None:
 @pytest.mark.parametrize(
     ("path", "taken"),
     [
+        ("/v1/payment_intents", intent_params.CREATE_PARAMS),
+        ("/v1/payment_intents/{intent}", intent_params.UPDATE_PARAMS),
+        ("/v1/payment_intents/{intent}/confirm", intent_params.CONFIRM_PARAMS),
+        ("/v1/payment_intents/{intent}/cancel", intent_params.CANCEL_PARAMS),
         ("/v1/customers", customers.CREATE_PARAMS),
         ("/v1/customers/{customer}", customers.UPDATE_PARAMS),
         ("/v1/refunds", refund_endpoints.CREATE_PARAMS),
@@ -245,6 +249,44 @@ def test_disputes_and_what_they_move_fit(twin: Twin, paid: stripe.checkout.Sessi
     check_answer(twin.get(path).json(), path)
     moved = "/v1/balance_transactions"
     check_answer(twin.get(moved, **{"expand[]": "data.source"}).json(), moved)
+    for event in twin.get("/v1/events", limit=100).json()["data"]:
+        check_object(event["data"]["object"])
+
+
+def test_intents_of_the_merchant_s_own_fit(twin: Twin) -> None:
+    path, one = "/v1/payment_intents", "/v1/payment_intents/{intent}"
+    confirm = f"{one}/confirm"
+    ways = {"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1:9/"}
+    made = [
+        twin.post(path, amount=3097, currency="eur", **{"metadata[order]": "1"}).json()
+        for _ in range(4)
+    ]
+    paid, asked, debited, canceled = (f"{path}/{intent['id']}" for intent in made)
+
+    check_answer(made[0], path, "post")
+    check_answer(twin.post(paid, description="Books").json(), one, "post")
+    refused = twin.post(f"{paid}/confirm", **ways | {"payment_method": "pm_card_chargeDeclined"})
+    check_answer(refused.json(), confirm, "post", "default")
+    check_answer(twin.post(f"{paid}/confirm", **ways).json(), confirm, "post")
+    for there, method in [
+        (asked, "pm_card_threeDSecure2Required"),
+        (debited, "pm_success_de"),
+    ]:
+        answer = twin.post(f"{there}/confirm", **ways | {"payment_method": method}).json()
+        check_answer(answer, confirm, "post")
+        check_answer(
+            twin.get(there, **{"expand[]": ["latest_charge", "payment_method"]}).json(), one
+        )
+    check_answer(
+        twin.post(f"{canceled}/cancel", cancellation_reason="abandoned").json(),
+        f"{one}/cancel",
+        "post",
+    )
+    for there in (paid, debited, canceled):
+        over = twin.post(f"{there}/cancel")
+        assert over.status_code == 400
+        check_answer(over.json(), f"{one}/cancel", "post", "default")
+    check_answer(twin.get(path).json(), path)
     for event in twin.get("/v1/events", limit=100).json()["data"]:
         check_object(event["data"]["object"])
 
