@@ -151,6 +151,33 @@ def test_an_inquiry_may_become_a_dispute_of_what_was_not_refunded(
     assert new_events(twin, before) == ["funds_withdrawn", "updated"]
 
 
+def test_an_inquiry_that_becomes_a_dispute_lets_pending_refunds_fail(
+    twin: Twin, charge: stripe.Charge
+) -> None:
+    opened = dispute(twin, charge, inquiry=True)
+    twin.control("faults", kind="refund_pending")
+    pending = twin.sdk.v1.refunds.create(params={"charge": charge.id, "amount": 1000})
+
+    twin.control(f"disputes/{opened}", action="submit")
+    assert twin.sdk.v1.refunds.retrieve(pending.id).status == "pending"
+    twin.control(f"disputes/{opened}", action="escalate")
+
+    assert twin.sdk.v1.refunds.retrieve(pending.id).status == "failed"
+    assert read(twin, opened).amount == 3097
+
+
+def test_an_inquiry_has_no_funds_to_withdraw(twin: Twin, charge: stripe.Charge) -> None:
+    opened = dispute(twin, charge, inquiry=True)
+    before = twin.event_types()
+
+    for action in ("withdraw", "reinstate", "win", "lose"):
+        with pytest.raises(requests.HTTPError, match="400"):
+            twin.control(f"disputes/{opened}", action=action)
+
+    assert movements(read(twin, opened)) == []
+    assert twin.event_types() == before
+
+
 def test_a_full_refund_ends_what_an_inquiry_can_take(twin: Twin, charge: stripe.Charge) -> None:
     opened = dispute(twin, charge, inquiry=True)
     twin.sdk.v1.refunds.create(params={"charge": charge.id})
