@@ -9,6 +9,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from stripe_sandbox.clock import Clock
+from stripe_sandbox.faults import Faults
 from stripe_sandbox.listeners import listening
 from stripe_sandbox.store import Delivery, Record, Store
 
@@ -30,8 +31,11 @@ def signature_header(payload: bytes, secret: str, timestamp: int) -> str:
 class Deliveries:
     """Sends what is due, one after the other, each signed with its endpoint's own secret."""
 
-    def __init__(self, store: Store, clock: Clock, *, backoff_seconds: float) -> None:
-        self._store, self._clock, self._backoff = store, clock, backoff_seconds
+    def __init__(
+        self, store: Store, clock: Clock, faults: Faults, *, backoff_seconds: float
+    ) -> None:
+        self._store, self._clock, self._faults = store, clock, faults
+        self._backoff = backoff_seconds
         self._sending = threading.Lock()
 
     def send_due(self) -> None:
@@ -65,7 +69,8 @@ class Deliveries:
         payload = json.dumps(event, indent=2).encode()
         at = int(time.time())
         signature = signature_header(payload, endpoint["_secret"], at)
-        status = _post(endpoint["url"], payload, signature)
+        is_cut = self._faults.strike_delivery(event["type"])
+        status = _post(endpoint["url"], payload, signature, is_cut=is_cut)
         retry_at = None
         if status is None or not 200 <= status < 300:
             wait = min(self._backoff * 2**delivery.tries, _LONGEST_WAIT_SECONDS)
@@ -73,20 +78,25 @@ class Deliveries:
         self._store.record_try(delivery, status=status, at=at, retry_at=retry_at)
 
 
-def _post(url: str, payload: bytes, signature: str) -> int | None:
-    """Return the answer's status, or None without an answer; a redirect is not followed."""
+def _post(url: str, payload: bytes, signature: str, *, is_cut: bool = False) -> int | None:
+    """Return the answer's status, or None without an answer; a redirect is not followed.
+
+    One that is cut goes away in the middle of its body.
+    """
     parts = urlsplit(url)
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = connect(parts.netloc, timeout=_TIMEOUT_SECONDS)
     headers = {
+        "Content-Length": str(len(payload)),
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": _USER_AGENT,
         "Stripe-Signature": signature,
     }
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", target or "/", payload, headers)
-        return connection.getresponse().status
+        sent = payload[: len(payload) // 2] if is_cut else payload
+        connection.request("POST", target or "/", sent, headers)
+        return None if is_cut else connection.getresponse().status
     except (OSError, HTTPException):
         return None
     finally:

@@ -18,6 +18,7 @@ webhook_duplicate  queues the event twice
 webhook_shuffle    may send the event before or after all others that are due with it
 webhook_delay      makes it due `seconds` later, by the sandbox's clock
 webhook_drop       never sends it; it is listed as undelivered
+webhook_cut        a try to send it ends after half of the body; others follow
 """
 
 import random
@@ -51,7 +52,7 @@ _MEETS = {
 }
 PAYMENT_KINDS = frozenset({"wrong_amount", "wrong_currency", "second_charge"})
 WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
-_KINDS = REQUEST_KINDS | PAYMENT_KINDS | WEBHOOK_KINDS | {"refund_pending"}
+_KINDS = REQUEST_KINDS | PAYMENT_KINDS | WEBHOOK_KINDS | {"refund_pending", "webhook_cut"}
 _FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
     # name: what it is when left out, and its types in JSON
     "kind": (None, (str,)),
@@ -148,6 +149,10 @@ class Faults:
     def strike_webhook(self, event_type: str) -> dict[str, Fault]:
         """Use up and return the faults that meet this event's delivery, one per kind."""
         return self._strike(WEBHOOK_KINDS, "POST", event_type)
+
+    def strike_delivery(self, event_type: str) -> bool:
+        """Say whether this try to send an event is to end half-way."""
+        return bool(self._strike(frozenset({"webhook_cut"}), "POST", event_type))
 
     def strike_payment(self, kind: str, intent: dict[str, Any]) -> Fault | None:
         """Use up and return a fault of this kind that meets the payment."""

@@ -56,7 +56,10 @@ class Twin:
         refunds = Refunds(store, events, faults)
         payments = Payments(store, faults)
         deliveries = Deliveries(
-            store, clock, backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2)
+            store,
+            clock,
+            faults,
+            backoff_seconds=float(environ.get("STRIPE_WEBHOOK_BACKOFF") or 2),
         )
         own_endpoint = None
         if webhook_url:

@@ -198,3 +198,19 @@ def test_the_payload_is_the_event_as_listed(sender: Twin, receiver: Receiver) ->
     sent = json.loads(body)
     listed = sender.get(f"/v1/events/{sent['id']}").json()
     assert sent | {"pending_webhooks": 0} == listed | {"pending_webhooks": 0}
+
+
+def test_a_webhook_that_is_cut_comes_again_whole(sender: Twin, receiver: Receiver) -> None:
+    sender.control("faults", kind="webhook_cut")
+    session = sender.open_session()
+    sender.sdk.v1.checkout.sessions.expire(session.id)
+
+    headers, half = receiver.received.get(timeout=SECONDS)
+    sender.control("deliveries/flush")
+    sender.control("clock", advance=60)
+    event = receiver.next_event()
+
+    assert len(half) == int(headers["Content-Length"]) // 2
+    assert event.type == "checkout.session.expired"
+    sender.control("deliveries/flush")
+    assert [entry["status"] for entry in sender.tries()] == [None, 200]
