@@ -108,6 +108,7 @@ def run(stack: ExitStack) -> None:
         environment |= {
             "STRIPE_API_HOST": f"http://{HOST}:{port + 1}",
             "STRIPE_SECRET_KEY": kept["STRIPE_SECRET_KEY"],
+            "STRIPE_PUBLISHABLE_KEY": kept["STRIPE_SECRET_KEY"].replace("sk_", "pk_", 1),
             "STRIPE_WEBHOOK_SECRET": kept["STRIPE_WEBHOOK_SECRET"],
         }
     webhook = _prepare_in_child(environment | {"ADMIN_PASSWORD": kept["ADMIN_PASSWORD"]})
