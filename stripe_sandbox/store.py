@@ -28,6 +28,8 @@ CREATE INDEX IF NOT EXISTS objects_of_intent
     ON objects (type, json_extract(body, '$.payment_intent'), seq);
 CREATE INDEX IF NOT EXISTS objects_of_charge
     ON objects (type, json_extract(body, '$.charge'), seq);
+CREATE INDEX IF NOT EXISTS movements_of_source ON objects (json_extract(body, '$.source'), seq)
+    WHERE type = 'balance_transaction';
 CREATE INDEX IF NOT EXISTS open_sessions ON objects (json_extract(body, '$.expires_at'))
     WHERE type = 'checkout.session' AND json_extract(body, '$.status') = 'open';
 CREATE INDEX IF NOT EXISTS unsettled_charges ON objects (json_extract(body, '$._settles_at'))
