@@ -38,6 +38,7 @@ lint: export SITE_URL := https://shop.example
 lint: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export STRIPE_PUBLISHABLE_KEY := pk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 lint: export EMAIL_URL := smtp://127.0.0.1
+lint: export STAFF_EMAIL := staff@shop.example
 lint: export TRUSTED_PROXY_COUNT := 1
 lint: $(DEVELOPING)  ## check format, style, types, imports, containers, migrations and deployment settings
 	$(BIN)/ruff format --check .

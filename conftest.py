@@ -85,6 +85,7 @@ os.environ |= {
     "CLOCK_OFFSET_FILE": str(_scratch / "clock-offset"),
     "MEDIA_ROOT": str(_scratch / "media"),
     "EMAIL_URL": "memorymail://",
+    "STAFF_EMAIL": "staff@example.com",
 }
 django.setup()
 # Where it is set, pytest-django reads the settings before this file: in a worker of xdist, which

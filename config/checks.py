@@ -210,4 +210,11 @@ _RULES = [
         "Take it out of the environment to take real money.",
         Warning,
     ),
+    Rule(
+        "W004",
+        lambda s: not s.STAFF_EMAIL,
+        "STAFF_EMAIL is empty: nobody is told by mail that a payment is disputed.",
+        "Set an address that is read daily: a dispute not answered in time is lost.",
+        Warning,
+    ),
 ]

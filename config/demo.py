@@ -98,6 +98,7 @@ def run(stack: ExitStack) -> None:
         "DEBUG": "0",
         "SITE_URL": f"http://{HOST}:{port}",
         "EMAIL_URL": f"filemail:///{quote(str(VAR / 'mail'))}",
+        "STAFF_EMAIL": demo_setup.ADMIN_EMAIL,
         "MEDIA_ROOT": str(VAR / "media"),
         "PYTHONUNBUFFERED": "1",
         "GUNICORN_CMD_ARGS": f"--bind {HOST}:{port} --graceful-timeout 5",

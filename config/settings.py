@@ -234,6 +234,7 @@ vars().update(env.email("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="") or f"shop@{_site.hostname}"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+STAFF_EMAIL: str = env.str("STAFF_EMAIL", default="")
 
 # Sign-in
 

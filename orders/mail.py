@@ -1,4 +1,4 @@
-"""Mail to the buyer, from rows that say it is due."""
+"""Mail to the buyer, some to staff, from rows that say it is due."""
 
 from datetime import datetime
 
@@ -28,6 +28,7 @@ def _message(mail: OrderMail) -> EmailMultiAlternatives:
     order = mail.order
     context = {
         "order": order,
+        "facts": mail.facts,
         "lines": order.lines.all(),
         "order_url": links.url(order),
         "shop_name": settings.SHOP_NAME,
@@ -38,7 +39,7 @@ def _message(mail: OrderMail) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         subject=" ".join(render_to_string(f"{name}.subject.txt", context).split()),
         body=render_to_string(f"{name}.txt", context),
-        to=[order.email],
+        to=[settings.STAFF_EMAIL if mail.kind in OrderMail.TO_STAFF else order.email],
         headers={"Message-ID": f"<order-mail-{mail.pk}@{domain}>"},
     )
     message.attach_alternative(render_to_string(f"{name}.html", context), "text/html")

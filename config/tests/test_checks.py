@@ -13,7 +13,11 @@ from django.conf import UserSettingsHolder, global_settings
 from config import checks
 from config.tests.test_settings import GOOD, PROJECT
 
-PRODUCTION = GOOD | {"EMAIL_URL": "smtp://mail.example", "TRUSTED_PROXY_COUNT": "1"}
+PRODUCTION = GOOD | {
+    "EMAIL_URL": "smtp://mail.example",
+    "STAFF_EMAIL": "staff@mail.example",
+    "TRUSTED_PROXY_COUNT": "1",
+}
 
 
 def settings_of(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Any:
@@ -49,6 +53,7 @@ def test_a_shop_set_up_as_told_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -
         ({"TRUSTED_PROXY_COUNT": "0"}, ["shop.W001"]),
         ({"EMAIL_URL": "consolemail://"}, ["shop.W002"]),
         ({"STRIPE_API_HOST": "http://127.0.0.1:8001"}, ["shop.W003"]),
+        ({"STAFF_EMAIL": ""}, ["shop.W004"]),
     ],
 )
 def test_an_environment_that_is_not_fit_is_told(
