@@ -82,6 +82,8 @@ os.environ |= {
     "STRIPE_PUBLISHABLE_KEY": STRIPE_SECRET_KEY.replace("sk_", "pk_"),
     "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
     "STRIPE_API_HOST": _sandbox_url,
+    # A bank debit brings its money days later: what takes it must cope with it everywhere.
+    "PAYMENT_METHODS": "card,sepa_debit",
     "CLOCK_OFFSET_FILE": str(_scratch / "clock-offset"),
     "MEDIA_ROOT": str(_scratch / "media"),
     "EMAIL_URL": "memorymail://",

@@ -111,6 +111,8 @@ def run(stack: ExitStack) -> None:
             "STRIPE_SECRET_KEY": kept["STRIPE_SECRET_KEY"],
             "STRIPE_PUBLISHABLE_KEY": kept["STRIPE_SECRET_KEY"].replace("sk_", "pk_", 1),
             "STRIPE_WEBHOOK_SECRET": kept["STRIPE_WEBHOOK_SECRET"],
+            # What an account of one's own takes is not known; the sandbox takes both.
+            "PAYMENT_METHODS": "card,sepa_debit",
         }
     webhook = _prepare_in_child(environment | {"ADMIN_PASSWORD": kept["ADMIN_PASSWORD"]})
 

@@ -90,7 +90,6 @@ if _stripe_host := env.str("STRIPE_API_HOST", default="").rstrip("/"):
     STRIPE_API_HOST = _stripe_host
     _stripe_pages.append(STRIPE_API_HOST)
     SILENCED_SYSTEM_CHECKS.append("djstripe.W002")
-# Stripe's names; those that take days to bring their money, such as sepa_debit, are handled too.
 PAYMENT_METHODS: list[str] = env.list("PAYMENT_METHODS", default=["card"])
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None
