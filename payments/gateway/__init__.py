@@ -4,6 +4,7 @@ Reads come back as frozen facts, failures as a few errors of our own, none of wh
 message to a page. Never call this with a transaction open.
 """
 
+from payments.gateway.books import ListedCharge, all_charges, all_disputes, all_refunds
 from payments.gateway.client import client, configure_library, ping
 from payments.gateway.endpoints import (
     Endpoint,
@@ -61,6 +62,7 @@ __all__ = [
     "GatewayError",
     "Intent",
     "KeyInUse",
+    "ListedCharge",
     "Missing",
     "NotAllowed",
     "NotAvailable",
@@ -69,6 +71,9 @@ __all__ = [
     "ReplayedFailure",
     "Session",
     "Unreachable",
+    "all_charges",
+    "all_disputes",
+    "all_refunds",
     "cancel_intent",
     "client",
     "configure_library",

@@ -1,0 +1,6 @@
+"""What must always be true, looked up in the database and at Stripe.
+
+checks       each invariant of the design as a query that finds what breaks it
+stripe_side  the ledger against what Stripe lists
+fixes        mending what two sources agree on, or what only has to be asked again
+"""

@@ -1,0 +1,137 @@
+"""The ledger against what Stripe lists: entry by entry, so also per order and currency."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from payments import gateway
+from payments.audit.checks import Offender
+from payments.models import LedgerEntry
+from shop import money
+
+Kind = LedgerEntry.Kind
+# What just happened is still on its way to us.
+GRACE = timedelta(minutes=10)
+_FEE_GRACE = timedelta(hours=1)
+_BATCH = 500
+
+_TABLE = """
+    CREATE TEMPORARY TABLE stripe_side (
+        kind text, stripe_id text, charge_id text, amount_minor bigint, currency text,
+        made_at timestamptz, is_ours boolean
+    ) ON COMMIT DROP
+"""
+# A refund or a dispute carries no tag of ours; it is ours when its charge is.
+_DIFFERENCES = """
+    WITH ours AS (
+        SELECT charge_id FROM stripe_side WHERE kind = 'capture' AND is_ours
+         UNION SELECT charge_id FROM payments_ledgerentry WHERE kind = 'capture'
+    ), theirs AS (
+        SELECT DISTINCT ON (kind, stripe_id) * FROM stripe_side
+         WHERE charge_id IN (SELECT charge_id FROM ours)
+    )
+    SELECT coalesce(theirs.kind, entry.kind) || ' ' || coalesce(theirs.stripe_id, entry.stripe_id),
+           CASE WHEN entry.id IS NULL THEN format('Stripe says %%s %%s, nothing is booked',
+                                                  theirs.amount_minor, theirs.currency)
+                WHEN theirs.kind IS NULL THEN format('%%s %%s is booked, Stripe knows nothing',
+                                                     entry.amount_minor, entry.currency)
+                ELSE format('Stripe says %%s %%s, %%s %%s is booked', theirs.amount_minor,
+                            theirs.currency, entry.amount_minor, entry.currency) END
+      FROM theirs
+      FULL JOIN (SELECT * FROM payments_ledgerentry WHERE kind <> 'manual') entry
+        ON (entry.kind, entry.stripe_id) = (theirs.kind, theirs.stripe_id)
+     WHERE (theirs.amount_minor, theirs.currency)
+           IS DISTINCT FROM (entry.amount_minor, entry.currency)
+       AND (entry.id IS NOT NULL OR theirs.made_at < CASE theirs.kind
+            WHEN 'fee' THEN %(fees_since)s ELSE %(since)s END)
+"""
+
+Row = tuple[str, str, str, int, str, datetime, bool]
+
+
+def drift(*, at: datetime, progress: Callable[[str], None]) -> Iterator[Offender]:
+    """Find every ledger entry that Stripe does not know so, and all of Stripe's that we lack.
+
+    `progress` is told in words how far the reading is. Raises the gateway's errors. What Stripe
+    lists is kept in a temporary table, so memory stays as it is however much there is.
+    """
+    # Here alone Stripe is asked with a transaction open: it locks nothing that anybody waits for.
+    with transaction.atomic(), closing(connection.cursor()) as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute(_TABLE)
+        batch: list[Row] = []
+        for count, row in enumerate(_listed(), start=1):
+            batch.append(row)
+            if len(batch) == _BATCH:
+                _keep(batch)
+                batch.clear()
+                progress(f"{count} movements read at Stripe")
+        _keep(batch)
+        cursor.execute("CREATE INDEX ON stripe_side (kind, stripe_id)")
+        cursor.execute("ANALYZE stripe_side")
+        with closing(connection.chunked_cursor()) as differences:
+            differences.execute(_DIFFERENCES, {"since": at - GRACE, "fees_since": at - _FEE_GRACE})
+            for what, why in differences:
+                yield Offender(what, why)
+        cursor.execute("DROP TABLE stripe_side")
+
+
+def _keep(batch: list[Row]) -> None:
+    with closing(connection.cursor()) as cursor:
+        cursor.executemany("INSERT INTO stripe_side VALUES (%s, %s, %s, %s, %s, %s, %s)", batch)
+
+
+def _listed() -> Iterator[Row]:
+    """Return what Stripe lists as the ledger would book it; foreign currencies are left out."""
+    for listed in gateway.all_charges():
+        charge = listed.charge
+        is_ours = listed.metadata.get("app") == settings.STRIPE_APP_TAG
+        yield from _row(Kind.CAPTURE, charge.id, charge.id, charge, charge.charged_at, is_ours)
+        if charge.moved:
+            yield from _fee(charge.moved, charge.id)
+    for refund in gateway.all_refunds():
+        if refund.status == "succeeded" or refund.moved_back:
+            yield from _row(
+                Kind.REFUND, refund.id, refund.charge_id, refund, refund.made_at, sign=-1
+            )
+            # Of a charge a fee of zero is booked too, of anything else it is not.
+            if refund.moved and refund.moved.fee.amount:
+                yield from _fee(refund.moved, refund.charge_id)
+        if refund.moved_back:
+            yield from _row(
+                Kind.REFUND_REVERSAL,
+                refund.id,
+                refund.charge_id,
+                refund,
+                refund.moved_back.moved_at,
+            )
+    for dispute in gateway.all_disputes():
+        for moved in dispute.movements:
+            kind = Kind.DISPUTE if moved.amount < 0 else Kind.DISPUTE_REVERSAL
+            yield from _row(kind, moved.id, dispute.charge_id, moved, moved.moved_at)
+            if moved.fee.amount:
+                yield from _fee(moved, dispute.charge_id)
+
+
+def _fee(moved: gateway.BalanceTransaction, charge_id: str) -> Iterator[Row]:
+    yield from _row(Kind.FEE, moved.id, charge_id, moved.fee, moved.moved_at, sign=-1)
+
+
+def _row(
+    kind: LedgerEntry.Kind,
+    stripe_id: str,
+    charge_id: str,
+    amount: gateway.Amount,
+    made_at: datetime,
+    is_ours: bool = False,
+    *,
+    sign: int = 1,
+) -> Iterator[Row]:
+    try:
+        amount_minor = sign * amount.amount_minor
+    except (money.UnsupportedCurrency, money.InexactAmount):
+        return
+    yield kind, stripe_id, charge_id, amount_minor, amount.currency, made_at, is_ours
