@@ -24,6 +24,10 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
             | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__lt=0)
         )
 
+    def disputed(self) -> Self:
+        """Keep money that banks took back, and gave again."""
+        return self.filter(kind__in=[LedgerEntry.Kind.DISPUTE, LedgerEntry.Kind.DISPUTE_REVERSAL])
+
     def total_minor(self, currency: str) -> int:
         """Return the signed sum in one currency, in minor units."""
         total: int | None = self.filter(currency=currency).aggregate(total=Sum("amount_minor"))[

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from orders import services as orders
 from orders.models import Order, OrderMail, Reason
@@ -13,15 +15,28 @@ from payments.services import ledger
 from shop.faults import fault_point
 
 Kind = LedgerEntry.Kind
-# The order in which one may follow another; an earlier one is an older reading.
-_RANK = {status: rank for rank, status in enumerate(Dispute.Status.values)}
+Status = Dispute.Status
+
+# The order in which one may follow another: an earlier one is an older reading. Of the last three
+# none follows another by itself: a bank that changes its mind moves money.
+_RANK = {
+    Status.WARNING_NEEDS_RESPONSE: 0,
+    Status.WARNING_UNDER_REVIEW: 1,
+    Status.WARNING_CLOSED: 2,
+    Status.NEEDS_RESPONSE: 3,
+    Status.UNDER_REVIEW: 4,
+    Status.PREVENTED: 5,
+    Status.WON: 5,
+    Status.LOST: 5,
+}
 
 
 @transaction.atomic
 def follow(*, order_id: int, made: Iterable[gateway.Dispute], cause: str, at: datetime) -> None:
     """Bring our rows and the ledger to what these readings of disputes say.
 
-    The payments they belong to are booked. Safe to repeat, and in any order.
+    The payments they belong to are booked. Safe to repeat, and in any order: a reading that is
+    older than what is known changes nothing.
     """
     order = orders.lock(order_id)
     for reading in made:
@@ -29,67 +44,91 @@ def follow(*, order_id: int, made: Iterable[gateway.Dispute], cause: str, at: da
     fault_point("disputes:before-commit")
 
 
+def withheld_minor(*, order: Order, charge_id: str) -> int:
+    """Return what a bank has, or may yet take, of a charge: no refund may spend it.
+
+    An open dispute counts before its money moves, a won one until its money is back.
+    """
+    disputes = Dispute.objects.withholding().filter(order=order, charge_id=charge_id)
+    moved = order.ledger.filter(charge_id=charge_id).disputed()
+    claimed: int | None = disputes.aggregate(total=Sum("amount_minor"))["total"]
+    taken: int | None = moved.aggregate(total=Sum("amount_minor"))["total"]
+    return max(claimed or 0, -(taken or 0))
+
+
 def _follow_one(order: Order, reading: gateway.Dispute, cause: str, at: datetime) -> None:
-    dispute, is_new = Dispute.objects.get_or_create(
+    dispute = Dispute.objects.filter(stripe_id=reading.id).first()
+    was = dispute.status if dispute else ""
+    has_moved = _book(order, reading, at)
+    # Stripe sends all movements of a dispute, so a reading with a new one is the newest.
+    if dispute and not has_moved and not _may_follow(was, reading.status):
+        return
+    dispute = dispute or Dispute(
         stripe_id=reading.id,
-        defaults={
-            "order": order,
-            "charge_id": reading.charge_id,
-            "amount_minor": reading.amount_minor,
-            "currency": reading.currency,
-            "reason": reading.reason,
-            "status": reading.status,
-            "due_at": reading.due_at,
-            "opened_at": reading.made_at,
-        },
+        order=order,
+        charge_id=reading.charge_id,
+        currency=reading.currency,
+        opened_at=reading.made_at,
     )
-    has_moved = _book(order, dispute, reading, at)
-    if is_new:
+    dispute.amount_minor = reading.amount_minor
+    dispute.reason = reading.reason
+    dispute.status = Status(reading.status)
+    dispute.due_at = reading.due_at
+    dispute.closed_at = None if dispute.is_open else dispute.closed_at or at
+    dispute.save()
+    if not was:
         orders.note(order=order, reason=Reason.DISPUTED, cause=cause, at=at)
-        orders.owe_mail(
-            order=order,
-            kind=OrderMail.Kind.DISPUTE,
-            cause=reading.id,
-            at=at,
-            facts={
-                "amount_minor": reading.amount_minor,
-                "currency": reading.currency,
-                "reason": reading.reason,
-                "due_at": reading.due_at.isoformat() if reading.due_at else "",
-            },
-        )
-    elif _RANK[reading.status] > _RANK[dispute.status]:
-        dispute.status, dispute.due_at = reading.status, reading.due_at
-        dispute.amount_minor = reading.amount_minor
+    elif has_moved or dispute.status != was:
         reason = Reason.DISPUTE_MOVED if dispute.is_open else Reason.DISPUTE_CLOSED
         orders.note(order=order, reason=reason, cause=cause, at=at)
-    elif has_moved:
-        orders.note(order=order, reason=Reason.DISPUTE_MOVED, cause=cause, at=at)
-    if not dispute.is_open and dispute.closed_at is None:
-        dispute.closed_at = at
-    dispute.save()
+    _tell_staff(order, dispute, at)
 
 
-def _book(order: Order, dispute: Dispute, reading: gateway.Dispute, at: datetime) -> bool:
+def _may_follow(was: str, status: str) -> bool:
+    return status == was or _RANK[Status(status)] > _RANK[Status(was)]
+
+
+def _book(order: Order, reading: gateway.Dispute, at: datetime) -> bool:
     """Book what the bank took and gave back; tell whether any of it was new."""
     has_moved = False
     for moved in reading.movements:
         is_taken = moved.amount < 0
-        # Stripe tells it in the account's currency; ours is the charge's.
-        amount_minor = (
-            moved.amount_minor
-            if moved.currency == dispute.currency
-            else (-dispute.amount_minor if is_taken else dispute.amount_minor)
-        )
+        if moved.currency == reading.currency:
+            amount_minor = moved.amount_minor
+        else:
+            # Told in the account's currency; the books have it in the charge's, as its capture.
+            amount_minor = -reading.amount_minor if is_taken else reading.amount_minor
         has_moved |= ledger.book(
             order=order,
             kind=Kind.DISPUTE if is_taken else Kind.DISPUTE_REVERSAL,
             stripe_id=moved.id,
-            charge_id=dispute.charge_id,
+            charge_id=reading.charge_id,
             amount_minor=amount_minor,
-            currency=dispute.currency,
+            currency=reading.currency,
             occurred_at=moved.moved_at,
             at=at,
         )
-        ledger.book_fee(order=order, moved=moved, charge_id=dispute.charge_id, at=at)
+        ledger.book_fee(order=order, moved=moved, charge_id=reading.charge_id, at=at)
     return has_moved
+
+
+def _tell_staff(order: Order, dispute: Dispute, at: datetime) -> None:
+    """Owe staff a mail, one for a dispute, and one for the inquiry that it may have been before."""
+    if not settings.STAFF_EMAIL:
+        return
+    orders.owe_mail(
+        order=order,
+        kind=OrderMail.Kind.DISPUTE,
+        cause=f"inquiry {dispute.stripe_id}" if dispute.is_inquiry else dispute.stripe_id,
+        at=at,
+        facts={
+            "dispute": dispute.pk,
+            "is_inquiry": dispute.is_inquiry,
+            "is_open": dispute.is_open,
+            "state": dispute.get_status_display(),
+            "amount_minor": dispute.amount_minor,
+            "currency": dispute.currency,
+            "reason": dispute.reason,
+            "due": f"{dispute.due_at:%-d %B %Y, %H:%M} UTC" if dispute.due_at else "",
+        },
+    )

@@ -48,7 +48,7 @@ def book(
 def book_capture(*, order: Order, attempt: PaymentAttempt, charge: Charge, at: datetime) -> bool:
     """Book a charge that captured money, and its fee if Stripe knows it already; tell if it is new.
 
-    The fee of a charge that was booked before is booked now.
+    The fee of a charge that was booked before is booked now, one of zero too: it is known.
     """
     is_new = book(
         order=order,
@@ -58,23 +58,31 @@ def book_capture(*, order: Order, attempt: PaymentAttempt, charge: Charge, at: d
         charge_id=charge.id,
         amount_minor=charge.amount_minor,
         currency=charge.currency,
-        occurred_at=charge.charged_at,
+        occurred_at=charge.moved.moved_at if charge.moved else charge.charged_at,
         at=at,
     )
     if charge.moved:
-        book_fee(order=order, attempt=attempt, moved=charge.moved, charge_id=charge.id, at=at)
+        _book_fee(order=order, attempt=attempt, moved=charge.moved, charge_id=charge.id, at=at)
     return is_new
 
 
-def book_fee(
+def book_fee(*, order: Order, moved: BalanceTransaction, charge_id: str, at: datetime) -> None:
+    """Book what Stripe keeps of a refund's or a dispute's movement, which mostly is nothing.
+
+    It never holds up what the movement itself means.
+    """
+    if moved.fee.amount:
+        _book_fee(order=order, attempt=None, moved=moved, charge_id=charge_id, at=at)
+
+
+def _book_fee(
     *,
     order: Order,
+    attempt: PaymentAttempt | None,
     moved: BalanceTransaction,
     charge_id: str,
     at: datetime,
-    attempt: PaymentAttempt | None = None,
 ) -> None:
-    """Book what Stripe keeps of a movement; it never holds up what the movement itself means."""
     try:
         amount_minor = -moved.fee.amount_minor
     except (money.UnsupportedCurrency, money.InexactAmount):
