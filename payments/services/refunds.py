@@ -18,9 +18,9 @@ from structlog.contextvars import bind_contextvars
 from orders import services as orders
 from orders.models import Order, OrderMail, Reason, Review
 from payments import gateway
-from payments.models import Dispute, LedgerEntry, Refund, RefundLine
+from payments.models import LedgerEntry, Refund, RefundLine
 from payments.queue import enqueue
-from payments.services import fulfilling, ledger
+from payments.services import disputes, fulfilling, ledger
 from shop import money
 from shop.faults import fault_point
 from shop.services import InsufficientStock
@@ -59,7 +59,7 @@ def refundable_minor(*, order: Order, charge_id: str) -> int:
     """
     captured = _sum(order.ledger.filter(kind=Kind.CAPTURE, charge_id=charge_id))
     refunded = _sum(order.refunds.standing().filter(charge_id=charge_id))
-    withheld = _sum(Dispute.objects.withholding().filter(order=order, charge_id=charge_id))
+    withheld = disputes.withheld_minor(order=order, charge_id=charge_id)
     return max(captured - refunded - withheld, 0)
 
 
@@ -330,6 +330,18 @@ def _is_uuid(text: str) -> bool:
 def _succeeded(
     order: Order, refund: Refund, reading: gateway.Refund, cause: str, at: datetime
 ) -> None:
+    _book(order, refund, reading, at)
+    if refund.is_restocked:
+        orders.take_back(order=order, quantities=_units(refund), at=at)
+    is_all = _is_all_given_back(order)
+    orders.money_went_back(order=order, is_all=is_all, cause=cause, at=at)
+    if not is_all:
+        fulfilling.finish(order=order, cause=cause, at=at)
+    _answer_reviews(order, refund.charge_id, at)
+    fault_point("refunds:money-booked")
+
+
+def _book(order: Order, refund: Refund, reading: gateway.Refund, at: datetime) -> None:
     ledger.book(
         order=order,
         kind=Kind.REFUND,
@@ -342,14 +354,22 @@ def _succeeded(
     )
     if reading.moved:
         ledger.book_fee(order=order, moved=reading.moved, charge_id=refund.charge_id, at=at)
-    if refund.is_restocked:
-        orders.take_back(order=order, quantities=_units(refund), at=at)
-    is_all = _is_all_given_back(order)
-    orders.money_went_back(order=order, is_all=is_all, cause=cause, at=at)
-    if not is_all:
-        fulfilling.finish(order=order, cause=cause, at=at)
-    _answer_reviews(order, refund.charge_id, at)
-    fault_point("refunds:money-booked")
+
+
+def _book_back(order: Order, refund: Refund, reading: gateway.Refund, at: datetime) -> None:
+    moved = reading.moved_back
+    ledger.book(
+        order=order,
+        kind=Kind.REFUND_REVERSAL,
+        stripe_id=reading.id,
+        charge_id=refund.charge_id,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        occurred_at=moved.moved_at if moved else at,
+        at=at,
+    )
+    if moved:
+        ledger.book_fee(order=order, moved=moved, charge_id=refund.charge_id, at=at)
 
 
 def _end_badly(
@@ -364,18 +384,10 @@ def _end_badly(
     had_succeeded = refund.state == State.SUCCEEDED
     refund.state = state
     refund.save()
-    if had_succeeded and reading:
-        moved = reading.moved_back
-        ledger.book(
-            order=order,
-            kind=Kind.REFUND_REVERSAL,
-            stripe_id=reading.id,
-            charge_id=refund.charge_id,
-            amount_minor=refund.amount_minor,
-            currency=refund.currency,
-            occurred_at=moved.moved_at if moved else at,
-            at=at,
-        )
+    if reading and (had_succeeded or reading.moved_back):
+        # Stripe takes the money of some refunds when they are made: it went, and it came again.
+        _book(order, refund, reading, at)
+        _book_back(order, refund, reading, at)
     orders.refund_failed(order=order, is_all_back=_is_all_given_back(order), cause=cause, at=at)
     if had_succeeded and refund.is_restocked:
         _take_again(order, refund, at)
