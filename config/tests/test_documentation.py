@@ -73,11 +73,7 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     commands = set(re.findall(r"manage\.py ([a-z_]+)", text)) - {"help"}
 
     assert [name for name in targets if f"\n{name}:" not in MAKEFILE] == []
-    assert commands - set(get_commands()) - COMMANDS_TO_COME == set()
-
-
-# Named where the design says what will be.
-COMMANDS_TO_COME = {"audit"}
+    assert commands - set(get_commands()) == set()
 
 
 @pytest.mark.parametrize(
