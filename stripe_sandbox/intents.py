@@ -93,12 +93,6 @@ def confirm(call: Call, intent_id: str) -> Record:
     )
     if "payment_method" in params:
         _attach(call, intent, params["payment_method"], at)
-    elif not intent["payment_method"]:
-        raise _unexpected_state(
-            call,
-            intent,
-            "You cannot confirm this PaymentIntent because it's missing a payment method.",
-        )
     return _confirm(call, intent, params.get("return_url"), [], at)
 
 
@@ -120,6 +114,9 @@ PUBLIC = (read, confirm)
 def _confirm(
     call: Call, intent: Record, return_url: str | None, happened: Happened, at: int
 ) -> Record:
+    if not intent["payment_method"]:
+        message = "You cannot confirm this PaymentIntent because it's missing a payment method."
+        raise _unexpected_state(call, intent, message)
     method = call.twin.store.get("payment_method", intent["payment_method"])
     _require_return_url(intent, method, return_url)
     page_url = f"{call.base_url}/c/authenticate/{intent['id']}"

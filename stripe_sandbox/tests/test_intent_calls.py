@@ -180,6 +180,21 @@ def test_without_redirects_a_card_pays_without_a_return_url(twin: Twin) -> None:
     assert paid.status == "succeeded"
 
 
+def test_nothing_is_confirmed_without_a_payment_method(
+    twin: Twin, intent: stripe.PaymentIntent
+) -> None:
+    way: Any = {"return_url": RETURN_URL}
+
+    refused = refusals(
+        lambda: twin.sdk.v1.payment_intents.confirm(intent.id, params=way),
+        lambda: make(twin, confirm=True, **way),
+    )
+
+    assert [error.code for error in refused] == ["payment_intent_unexpected_state"] * 2
+    assert all("missing a payment method" in str(error) for error in refused)
+    assert twin.event_types() == ["payment_intent.created"]
+
+
 def test_an_unknown_intent_is_not_found(twin: Twin) -> None:
     for path in ("", "/confirm", "/cancel"):
         assert twin.post(f"/v1/payment_intents/pi_none{path}").status_code == 404

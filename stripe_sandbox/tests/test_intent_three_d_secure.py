@@ -119,6 +119,18 @@ def test_a_second_question_replaces_the_first_and_another_card_ends_it(
     assert standing(twin, intent) == ("succeeded", 3097, ["succeeded"])
 
 
+def test_a_question_is_a_new_try_that_forgets_the_last_refusal(
+    twin: Twin, intent: stripe.PaymentIntent
+) -> None:
+    with pytest.raises(stripe.CardError):
+        confirm(twin, intent, "pm_card_visa_chargeDeclined")
+
+    ask(twin, intent)
+
+    now = see(twin, intent)
+    assert (now.status, now.last_payment_error) == ("requires_action", None)
+
+
 def test_a_canceled_intent_asks_nothing_any_more(twin: Twin, intent: stripe.PaymentIntent) -> None:
     question = ask(twin, intent)
 
