@@ -17,6 +17,8 @@ from payments.services import endpoints, inbox
 from shop.clock import now
 
 _LARGEST_BODY_BYTES = 1_000_000
+# The end of the year 9999, in seconds.
+_TOO_LATE = 253_402_300_800
 
 
 class WebhookView(ProcessWebhookView):  # type: ignore[misc]
@@ -44,8 +46,10 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
             return HttpResponseBadRequest("signature")
         payload = _storable(parsed)
         is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
-        if not is_event or payload["livemode"] is not settings.STRIPE_LIVE_MODE:
+        if not is_event or payload.get("livemode") is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
+        if not _is_complete(payload):
+            return HttpResponseBadRequest("malformed")
         bind_contextvars(stripe_event_id=payload["id"])
         try:
             inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
@@ -71,6 +75,12 @@ def _parsed(body: str) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_complete(event: dict[str, Any]) -> bool:
+    """Tell whether it has what we keep of an event: an id, and a second that a date can hold."""
+    made_at = event.get("created")
+    return isinstance(event.get("id"), str) and type(made_at) is int and 0 < made_at < _TOO_LATE
 
 
 def _storable(value: Any) -> Any:

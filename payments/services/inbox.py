@@ -119,13 +119,24 @@ def _apply(row: InboxEvent, news: _News, at: datetime) -> Order:
     """Settle the payment first, then what was given or taken back of it."""
     settled = settling.settle(payment=news.payment, cause=row.event_id, at=at)
     order = settled.order
-    if row.type == "payment_intent.payment_failed" and settling.is_payable(news.payment):
+    if _is_failed_card(row):
         orders.note(order=order, reason=Reason.FAILED_CARD, cause=row.event_id, at=at)
     if news.refunds:
         refunds.follow(order_id=order.pk, made=news.refunds, cause=row.event_id, at=at)
     if news.disputes:
         disputes.follow(order_id=order.pk, made=news.disputes, cause=row.event_id, at=at)
     return order
+
+
+def _is_failed_card(row: InboxEvent) -> bool:
+    """Tell whether the event is about a declined card, which its object forgets by the next try.
+
+    A bank debit that fails ends its attempt, and is told by settling.
+    """
+    if row.type != "payment_intent.payment_failed":
+        return False
+    method = (_object(row).get("last_payment_error") or {}).get("payment_method") or {}
+    return method.get("type", "card") == "card"
 
 
 def _of_session(row: InboxEvent) -> _News:

@@ -7,7 +7,15 @@ import pytest
 from django.db.models import Model
 
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
-from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from payments.models import (
+    Checkpoint,
+    Dispute,
+    InboxEvent,
+    LedgerEntry,
+    PaymentAttempt,
+    Refund,
+    RefundLine,
+)
 from shop.tests.guards import (
     Violation,
     append_only_tables,
@@ -45,6 +53,16 @@ VIOLATIONS = [
         "attempt_open_checkout_has_session",
         {"state": "open", "closed_as": "", "url": ""},
     ),
+    Violation(
+        PaymentAttempt,
+        "attempt_open_intent_has_secret",
+        {"kind": "intent", "state": "open", "closed_as": "", "intent_id": None},
+    ),
+    Violation(
+        PaymentAttempt,
+        "attempt_open_intent_has_secret",
+        {"kind": "intent", "state": "open", "closed_as": "", "client_secret": ""},
+    ),
     *(
         Violation(PaymentAttempt, "attempt_one_live_per_order", {"state": state, "closed_as": ""})
         for state in ("created", "open", "processing")
@@ -52,6 +70,23 @@ VIOLATIONS = [
     Violation(InboxEvent, "payments_inboxevent_event_id_key", same=("event_id",)),
     Violation(InboxEvent, "payments_inboxevent_attempts_check", {"attempts": -1}),
     Violation(InboxEvent, "inbox_state_is_known", {"state": "lost"}),
+    Violation(Checkpoint, "payments_checkpoint_name_key", same=("name",)),
+    Violation(Refund, "payments_refund_key_key", same=("key",)),
+    Violation(Refund, "payments_refund_stripe_id_key", same=("stripe_id",)),
+    Violation(Refund, "payments_refund_amount_minor_check", {"amount_minor": -1}),
+    Violation(Refund, "refund_gives_something", {"amount_minor": 0}),
+    Violation(Refund, "refund_state_is_known", {"state": "lost"}),
+    Violation(Refund, "refund_currency_is_iso", {"currency": "eur"}),
+    *(
+        Violation(Refund, "refund_known_to_stripe", {"state": state, "stripe_id": None})
+        for state in ("pending", "requires_action", "succeeded")
+    ),
+    Violation(RefundLine, "refund_line_once", same=("refund_id",)),
+    Violation(RefundLine, "refund_line_has_quantity", {"quantity": 0}),
+    Violation(RefundLine, "payments_refundline_quantity_check", {"quantity": -1}),
+    Violation(Dispute, "payments_dispute_stripe_id_key", same=("stripe_id",)),
+    Violation(Dispute, "payments_dispute_amount_minor_check", {"amount_minor": -1}),
+    Violation(Dispute, "dispute_currency_is_iso", {"currency": "eur"}),
     Violation(LedgerEntry, "ledger_once_per_stripe_object", same=("stripe_id",)),
     Violation(LedgerEntry, "ledger_currency_is_iso", {"currency": "eur"}),
     Violation(LedgerEntry, "ledger_currency_is_iso", {"currency": "EU"}),
@@ -76,33 +111,7 @@ VIOLATIONS = [
 
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
 def test_the_database_refuses(violation: Violation) -> None:
-    attempt = an_attempt()
-    rows: dict[type[Model], tuple[Model, dict[str, Any]]] = {
-        PaymentAttempt: (
-            attempt,
-            {
-                "key": UUID(int=7),
-                "state": "closed",
-                "closed_as": "failed",
-                "session_id": "cs_2",
-                "intent_id": "pi_2",
-            },
-        ),
-        InboxEvent: (
-            InboxEvent.objects.create(
-                event_id="evt_1",
-                type="charge.updated",
-                payload={},
-                livemode=False,
-                source="webhook",
-                received_at=PLACED_AT,
-            ),
-            {"event_id": "evt_2"},
-        ),
-        LedgerEntry: (a_capture(attempt), {"stripe_id": "ch_2"}),
-    }
-
-    assert_refused(violation, *rows[violation.model])
+    assert_refused(violation, *row_and_own_values(violation.model))
 
 
 def test_a_manual_entrys_form_counts_once() -> None:
@@ -133,6 +142,59 @@ def test_an_entry_of_the_ledger_is_never_edited_or_deleted() -> None:
     assert_append_only(entry, amount_minor=1)
 
 
+def row_and_own_values(model: type[Model]) -> tuple[Model, dict[str, Any]]:
+    """Return a valid row, and what a second one has to have of its own."""
+    attempt = an_attempt()
+    refund = a_refund(attempt, key=UUID(int=5))
+    rows: dict[type[Model], tuple[Model, dict[str, Any]]] = {
+        PaymentAttempt: (
+            attempt,
+            {
+                "key": UUID(int=7),
+                "state": "closed",
+                "closed_as": "failed",
+                "session_id": "cs_2",
+                "intent_id": "pi_2",
+            },
+        ),
+        InboxEvent: (
+            InboxEvent.objects.create(
+                event_id="evt_1",
+                type="charge.updated",
+                payload={},
+                livemode=False,
+                source="webhook",
+                received_at=PLACED_AT,
+            ),
+            {"event_id": "evt_2"},
+        ),
+        Checkpoint: (
+            Checkpoint.objects.create(name="events", reached_at=PLACED_AT),
+            {"name": "refunds"},
+        ),
+        LedgerEntry: (a_capture(attempt), {"stripe_id": "ch_2"}),
+        Refund: (refund, {"key": UUID(int=7), "stripe_id": "re_7"}),
+        RefundLine: (
+            RefundLine.objects.create(refund=refund, line=attempt.order.lines.get(), quantity=1),
+            {"refund_id": a_refund(attempt, key=UUID(int=6)).pk},
+        ),
+        Dispute: (
+            Dispute.objects.create(
+                stripe_id="du_1",
+                order=attempt.order,
+                charge_id="ch_1",
+                amount_minor=100,
+                currency="EUR",
+                reason="fraudulent",
+                status="needs_response",
+                opened_at=PLACED_AT,
+            ),
+            {"stripe_id": "du_2"},
+        ),
+    }
+    return rows[model]
+
+
 def an_attempt() -> PaymentAttempt:
     order = PendingOrderFactory()
     return PaymentAttempt.objects.create(
@@ -145,6 +207,7 @@ def an_attempt() -> PaymentAttempt:
         session_id="cs_1",
         intent_id="pi_1",
         url="https://checkout.stripe.com/c/pay/cs_1",
+        client_secret="pi_1_secret_1",
         created_at=PLACED_AT,
         deadline_at=PLACED_AT,
     )
@@ -159,4 +222,19 @@ def a_capture(attempt: PaymentAttempt) -> LedgerEntry:
         currency=attempt.currency,
         stripe_id="ch_1",
         booked_at=PLACED_AT,
+    )
+
+
+def a_refund(attempt: PaymentAttempt, *, key: UUID) -> Refund:
+    return Refund.objects.create(
+        key=key,
+        order=attempt.order,
+        charge_id="ch_1",
+        intent_id="pi_1",
+        amount_minor=100,
+        currency="EUR",
+        source="staff",
+        why="other",
+        stripe_id=f"re_{key.int}",
+        created_at=PLACED_AT,
     )

@@ -31,6 +31,7 @@ def test_a_processed_event_and_its_objects_are_mirrored_once(sandbox: Any) -> No
     assert sorted(Event.objects.values_list("type", flat=True)) == [
         "charge.updated",
         "checkout.session.completed",
+        "payment_intent.succeeded",
     ]
 
 
@@ -40,7 +41,7 @@ def test_an_outage_of_stripe_is_waited_out_by_the_mirror_too(sandbox: Any) -> No
     for event in sandbox.events():
         support.deliver(event)
     support.run_jobs()
-    done = InboxEvent.objects.get(state="done")
+    done = InboxEvent.objects.get(type="checkout.session.completed", state="done")
     sandbox.fault(kind="error_before", times=None)
 
     with pytest.raises(gateway.Unreachable):

@@ -31,6 +31,10 @@ EVENT = {
 }
 
 
+def without(name: str) -> bytes:
+    return json.dumps({key: value for key, value in EVENT.items() if key != name}).encode()
+
+
 @pytest.fixture
 def endpoint() -> WebhookEndpoint:
     return support.endpoint_row()
@@ -115,6 +119,13 @@ def test_a_forged_or_stale_delivery_is_refused(endpoint: WebhookEndpoint, header
         pytest.param(b'{"object": "event"}', id="no id"),
         pytest.param(json.dumps(EVENT | {"id": "x" * 256}).encode(), id="a long id"),
         pytest.param(json.dumps(EVENT | {"created": float("nan")}).encode(), id="not a number"),
+        pytest.param(json.dumps(EVENT | {"created": None}).encode(), id="no time"),
+        pytest.param(json.dumps(EVENT | {"created": "1700000000"}).encode(), id="a time in words"),
+        pytest.param(json.dumps(EVENT | {"created": True}).encode(), id="a time that is none"),
+        pytest.param(json.dumps(EVENT | {"created": 10**18}).encode(), id="a time beyond years"),
+        pytest.param(json.dumps(EVENT | {"created": -(10**18)}).encode(), id="a time before years"),
+        pytest.param(without("created"), id="time left out"),
+        pytest.param(json.dumps(EVENT | {"id": 3}).encode(), id="an id that is no text"),
         pytest.param(b"\xff\xfe", id="no UTF-8"),
         pytest.param(json.dumps(EVENT).encode() + b"\0", id="a NUL byte"),
         pytest.param(b"[" * 200_000, id="nested too deeply"),
@@ -133,6 +144,7 @@ def test_a_malformed_body_is_refused_though_signed(endpoint: WebhookEndpoint, bo
         pytest.param({"livemode": True}, id="live mode"),
         pytest.param({"object": "v2.core.event"}, id="a thin event"),
         pytest.param({"type": None}, id="no type"),
+        pytest.param({"livemode": None}, id="no mode"),
     ],
 )
 def test_an_event_that_is_not_for_us_is_acknowledged_and_dropped(
