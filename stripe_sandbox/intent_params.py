@@ -161,8 +161,8 @@ def read_creation(raw: dict[str, Raw]) -> dict[str, Any]:
             " payment_method_types."
         )
         raise invalid(message, "automatic_payment_methods")
-    if not params.get("confirm"):
-        for name in params.keys() & (_TRIED.keys() - {"payment_method", "use_stripe_sdk"}):
+    for name in ("error_on_requires_action", "off_session", "return_url"):
+        if name in params and not params.get("confirm"):
             raise invalid(f"The parameter {name} can only be used with `confirm=true`.", name)
     if "payment_method_types" not in params:
         chosen = params.get("automatic_payment_methods", {})
