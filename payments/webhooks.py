@@ -44,15 +44,14 @@ class WebhookView(ProcessWebhookView):  # type: ignore[misc]
         )
         if not delivery.validate(api_key="", secret=endpoint.secret):
             return HttpResponseBadRequest("signature")
-        payload = _storable(parsed)
-        is_event = payload.get("object") == "event" and isinstance(payload.get("type"), str)
-        if not is_event or payload.get("livemode") is not settings.STRIPE_LIVE_MODE:
+        is_event = parsed.get("object") == "event" and isinstance(parsed.get("type"), str)
+        if not is_event or parsed.get("livemode") is not settings.STRIPE_LIVE_MODE:
             return HttpResponse("not for this endpoint")
-        if not _is_complete(payload):
+        if not _is_complete(parsed):
             return HttpResponseBadRequest("malformed")
-        bind_contextvars(stripe_event_id=payload["id"])
+        bind_contextvars(stripe_event_id=parsed["id"])
         try:
-            inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=now())
+            inbox.store(payload=parsed, source=InboxEvent.Source.WEBHOOK, at=now())
         except DataError:
             # An id longer than its column, say, or JSON that is JSON to Python alone.
             return HttpResponseBadRequest("malformed")
@@ -81,20 +80,3 @@ def _is_complete(event: dict[str, Any]) -> bool:
     """Tell whether it has what we keep of an event: an id, and a second that a date can hold."""
     made_at = event.get("created")
     return isinstance(event.get("id"), str) and type(made_at) is int and 0 < made_at < _TOO_LATE
-
-
-def _storable(value: Any) -> Any:
-    """Return parsed JSON without what PostgreSQL's cannot hold, and a buyer may put in a name.
-
-    That is NUL, and half of a surrogate pair. The body itself is no place to look for them: there
-    an escaped backslash before `u0000` is a buyer's harmless text.
-    """
-    match value:
-        case str():
-            return value.replace("\0", "").encode(errors="replace").decode()
-        case list():
-            return [_storable(item) for item in value]
-        case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
-        case _:
-            return value

@@ -22,7 +22,7 @@ from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
 from djstripe.models import WebhookEndpoint
 
 from payments import gateway
-from payments.services.inbox import HANDLED
+from payments.services.news import HANDLED
 from shop.faults import fault_point
 
 # The row of an endpoint that this shop did not make: Stripe CLI's, the sandbox's, a person's.

@@ -1,43 +1,36 @@
 """Stripe's events: stored once, processed by the worker, retried when that fails.
 
-An event is a hint. Its type and the id of its object are taken from it; what happened is read again
-at Stripe, with no transaction open, and settled in one short transaction.
+What an event is about is read again at Stripe, with no transaction open, and settled in one short
+transaction.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
 from orders.models import Order, Reason
-from payments import gateway
-from payments.gateway import Intent
-from payments.models import InboxEvent, PaymentAttempt
+from payments.models import InboxEvent
 from payments.queue import enqueue
 from payments.retries import seconds_until_retry
-from payments.services import disputes, refunds, settling
-from payments.services.settling import Payment, StaleRead
+from payments.services import disputes, news, refunds, settling
+from payments.services.news import News
 from shop.faults import fault_point
 
 State = InboxEvent.State
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
-    """What was read again at Stripe because of an event."""
-
-    payment: Payment
-    refunds: Sequence[gateway.Refund] = ()
-    disputes: Sequence[gateway.Dispute] = ()
-
-
 @transaction.atomic
 def store(*, payload: dict[str, Any], source: InboxEvent.Source, at: datetime) -> bool:
-    """Store a verified event with the job that processes it; return False if it is known."""
+    """Store a verified event with the job that processes it; return False if it is known.
+
+    Raises the database's DataError for what it cannot hold.
+    """
+    payload = _storable(payload)
     row, is_new = InboxEvent.objects.get_or_create(
         event_id=payload["id"],
         defaults={
@@ -62,16 +55,8 @@ def process(*, inbox_id: int, at: datetime) -> None:
     """
     row = InboxEvent.objects.get(pk=inbox_id)
     bind_contextvars(stripe_event_id=row.event_id)
-    if row.is_finished:
-        return
-    read = _READERS.get(row.type)
-    try:
-        news = read(row) if read else None
-        if news:
-            settling.require_ours(news.payment.metadata)
-    except settling.Foreign:
-        news = None
-    _finish(inbox_id, news, at)
+    if not row.is_finished:
+        _finish(inbox_id, news.read(row), at)
 
 
 def record_failure(*, inbox_id: int, error: BaseException, earlier_tries: int) -> None:
@@ -79,34 +64,37 @@ def record_failure(*, inbox_id: int, error: BaseException, earlier_tries: int) -
     is_final = seconds_until_retry(error, earlier_tries) is None
     InboxEvent.objects.filter(pk=inbox_id, state__in=[State.RECEIVED, State.RETRYING]).update(
         state=State.FAILED if is_final else State.RETRYING,
-        attempts=earlier_tries + 1,
+        attempts=F("attempts") + 1,
         last_error=f"{type(error).__name__}: {error}"[:2000],
     )
 
 
-@transaction.atomic
 def retry(*, inbox_ids: Iterable[int]) -> int:
     """Queue failed events once more and return how many; the others are left alone."""
-    rows = InboxEvent.objects.select_for_update(no_key=True, skip_locked=True).filter(
-        pk__in=inbox_ids, state=State.FAILED
-    )
-    failed = [row.pk for row in rows.order_by("pk")]
-    InboxEvent.objects.filter(pk__in=failed).update(state=State.RECEIVED)
-    for pk in failed:
-        enqueue("process_event", inbox_id=pk)
-    return len(failed)
+    return _requeue(InboxEvent.objects.filter(pk__in=inbox_ids, state=State.FAILED))
+
+
+@transaction.atomic
+def _requeue(found: QuerySet[InboxEvent]) -> int:
+    """Queue events as if they had just come. They are locked: who comes second finds none."""
+    rows = found.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    inbox_ids = list(rows.values_list("pk", flat=True))
+    InboxEvent.objects.filter(pk__in=inbox_ids).update(state=State.RECEIVED)
+    for inbox_id in inbox_ids:
+        enqueue("process_event", inbox_id=inbox_id)
+    return len(inbox_ids)
 
 
 @transaction.atomic(durable=True)
-def _finish(inbox_id: int, news: _News | None, at: datetime) -> None:
+def _finish(inbox_id: int, read: News | None, at: datetime) -> None:
     """Apply what was read, and note that the event is done, in one transaction."""
-    row = InboxEvent.objects.select_for_update(no_key=True).get(pk=inbox_id)
+    row = InboxEvent.objects.select_for_update(no_key=True).defer("payload").get(pk=inbox_id)
     if row.is_finished:
         return
-    if news is None:
+    if read is None:
         row.state = State.IGNORED
     else:
-        row.state, row.order = State.DONE, _apply(row, news, at)
+        row.state, row.order = State.DONE, _apply(row, read, at)
         enqueue("mirror_event", inbox_id=inbox_id)
     row.attempts += 1
     row.last_error = ""
@@ -115,16 +103,16 @@ def _finish(inbox_id: int, news: _News | None, at: datetime) -> None:
     fault_point("inbox:before-commit")
 
 
-def _apply(row: InboxEvent, news: _News, at: datetime) -> Order:
+def _apply(row: InboxEvent, read: News, at: datetime) -> Order:
     """Settle the payment first, then what was given or taken back of it."""
-    settled = settling.settle(payment=news.payment, cause=row.event_id, at=at)
+    settled = settling.settle(payment=read.payment, cause=row.event_id, at=at)
     order = settled.order
     if _is_failed_card(row):
         orders.note(order=order, reason=Reason.FAILED_CARD, cause=row.event_id, at=at)
-    if news.refunds:
-        refunds.follow(order_id=order.pk, made=news.refunds, cause=row.event_id, at=at)
-    if news.disputes:
-        disputes.follow(order_id=order.pk, made=news.disputes, cause=row.event_id, at=at)
+    if read.refunds:
+        refunds.follow(order_id=order.pk, made=read.refunds, cause=row.event_id, at=at)
+    if read.disputes:
+        disputes.follow(order_id=order.pk, made=read.disputes, cause=row.event_id, at=at)
     return order
 
 
@@ -133,104 +121,25 @@ def _is_failed_card(row: InboxEvent) -> bool:
 
     A bank debit that fails ends its attempt, and is told by settling.
     """
-    if row.type != "payment_intent.payment_failed":
+    if row.type != "payment_intent.payment_failed" or row.payload is None:
         return False
-    method = (_object(row).get("last_payment_error") or {}).get("payment_method") or {}
-    return method.get("type", "card") == "card"
+    error = row.payload["data"]["object"].get("last_payment_error") or {}
+    method = error.get("payment_method") or {}
+    return bool(method.get("type", "card") == "card")
 
 
-def _of_session(row: InboxEvent) -> _News:
-    """Read the session that an event is about; raises StaleRead when it is older than the event."""
-    session = gateway.retrieve_session(_object(row)["id"])
-    intent_status = session.intent.status if session.intent else ""
-    is_stale = {
-        "checkout.session.completed": session.status == "open",
-        "checkout.session.async_payment_succeeded": session.payment_status == "unpaid",
-        "checkout.session.async_payment_failed": intent_status == "processing",
-        "checkout.session.expired": session.status == "open",
-    }[row.type]
-    if is_stale:
-        raise StaleRead(f"{session.id} is still {session.status}, {session.payment_status}")
-    return _News(session)
+def _storable(value: Any) -> Any:
+    """Return parsed JSON without what PostgreSQL's cannot hold, and a buyer may put in a name.
 
-
-def _of_intent(row: InboxEvent) -> _News | None:
-    """Read the payment behind an event about its intent or charge, or None for none of ours."""
-    found = _object(row)
-    intent_id = found["id"] if found["object"] == "payment_intent" else found["payment_intent"]
-    payment = _payment(intent_id)
-    if payment is None:
-        return None
-    # An intent of our own page is judged by its session, whose own event tells more.
-    has_succeeded = isinstance(payment, Intent) and row.type == "payment_intent.succeeded"
-    if has_succeeded and settling.is_payable(payment):
-        raise StaleRead(f"{payment.id} is still payable")
-    return _News(payment)
-
-
-def _of_refund(row: InboxEvent) -> _News | None:
-    """Read the payment behind an event about its refunds, and all of these."""
-    intent_id = _object(row)["payment_intent"]
-    payment = _payment(intent_id)
-    if payment is None:
-        return None
-    return _News(payment, refunds=gateway.refunds_of_intent(intent_id))
-
-
-def _of_dispute(row: InboxEvent) -> _News | None:
-    """Read the payment behind an event about its disputes, and all of these."""
-    intent_id = _object(row)["payment_intent"]
-    payment = _payment(intent_id)
-    if payment is None:
-        return None
-    return _News(payment, disputes=gateway.disputes_of_intent(intent_id))
-
-
-def _object(row: InboxEvent) -> dict[str, Any]:
-    # A payload is pruned only once its event is finished.
-    payload: dict[str, Any] = row.payload or {}
-    found: dict[str, Any] = payload["data"]["object"]
-    return found
-
-
-def _payment(intent_id: str | None) -> Payment | None:
-    """Read what an intent belongs to: its session, or itself; None for a charge without one.
-
-    Raises settling.Foreign, settling.UnknownAttempt.
+    That is NUL, and half of a surrogate pair. The body itself is no place to look for them: there
+    an escaped backslash before `u0000` is a buyer's harmless text.
     """
-    if not intent_id:
-        return None
-    intent = gateway.retrieve_intent(intent_id)
-    if settling.attempt_of(intent).kind == PaymentAttempt.Kind.INTENT:
-        return intent
-    session = gateway.session_of_intent(intent_id)
-    if session is None:
-        raise settling.UnknownAttempt(f"{intent_id} carries our tag, yet it has no session")
-    return session
-
-
-# What is handled; every other type is stored and ignored.
-_READERS: dict[str, Callable[[InboxEvent], _News | None]] = {
-    "checkout.session.completed": _of_session,
-    "checkout.session.async_payment_succeeded": _of_session,
-    "checkout.session.async_payment_failed": _of_session,
-    "checkout.session.expired": _of_session,
-    "payment_intent.succeeded": _of_intent,
-    "payment_intent.payment_failed": _of_intent,
-    "payment_intent.canceled": _of_intent,
-    "payment_intent.processing": _of_intent,
-    "payment_intent.requires_action": _of_intent,
-    "charge.updated": _of_intent,
-    "charge.refunded": _of_refund,
-    "refund.created": _of_refund,
-    "refund.updated": _of_refund,
-    "refund.failed": _of_refund,
-    "charge.dispute.created": _of_dispute,
-    "charge.dispute.updated": _of_dispute,
-    "charge.dispute.funds_withdrawn": _of_dispute,
-    "charge.dispute.funds_reinstated": _of_dispute,
-    "charge.dispute.closed": _of_dispute,
-}
-# What the endpoint at Stripe is asked to send; the one place that says so. Stripe's list of events
-# takes twenty types at most.
-HANDLED = tuple(_READERS)
+    match value:
+        case str():
+            return value.replace("\0", "").encode(errors="replace").decode()
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case _:
+            return value

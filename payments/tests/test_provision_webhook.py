@@ -20,7 +20,7 @@ from pytest_django.live_server_helper import LiveServer
 from payments import gateway
 from payments.models import InboxEvent
 from payments.services import endpoints
-from payments.services.inbox import HANDLED
+from payments.services.news import HANDLED
 from payments.tests import support
 from shop.tests.factories import VariantFactory
 
@@ -112,7 +112,10 @@ def test_what_stripe_posts_there_is_signed_with_the_secret_kept(
 
     tries = by_api.get("deliveries")["data"]
     assert {(entry["endpoint"], entry["status"]) for entry in tries} == {(the_row().id, 200)}
-    assert [row.type for row in InboxEvent.objects.all()] == ["checkout.session.completed"]
+    assert sorted(row.type for row in InboxEvent.objects.all()) == [
+        "checkout.session.completed",
+        "payment_intent.succeeded",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from payments import gateway
 from payments.services import endpoints
 from payments.services.endpoints import Provisioned, WhyNew
-from payments.services.inbox import HANDLED
+from payments.services.news import HANDLED
 
 _FOUND = {
     WhyNew.FIRST: "no endpoint of this shop at Stripe.",
