@@ -40,6 +40,7 @@ def _message(mail: OrderMail) -> EmailMultiAlternatives:
         subject=" ".join(render_to_string(f"{name}.subject.txt", context).split()),
         body=render_to_string(f"{name}.txt", context),
         to=[settings.STAFF_EMAIL if mail.kind in OrderMail.TO_STAFF else order.email],
+        reply_to=[settings.STAFF_EMAIL] if settings.STAFF_EMAIL else None,
         headers={"Message-ID": f"<order-mail-{mail.pk}@{domain}>"},
     )
     message.attach_alternative(render_to_string(f"{name}.html", context), "text/html")

@@ -1,5 +1,6 @@
 """Orders, their lines, their story, and what about them waits for a person."""
 
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
@@ -160,6 +161,11 @@ class Order(models.Model):
     def is_canceled(self) -> bool:
         return self.status == Status.CANCELED
 
+    @property
+    def pay_by(self) -> datetime:
+        """When the last payment for it can be started."""
+        return min(self.hold_until, self.pay_until - settings.SESSION_LASTS)
+
 
 class OrderLine(models.Model):
     """A variant on a placed order, in minor units of `order.currency`; never edited later."""
@@ -318,7 +324,7 @@ class FulfillmentLine(models.Model):
 
 
 class OrderMail(models.Model):
-    """A mail that a committed fact owes the buyer or staff; sent after the commit, at least once."""
+    """A mail that a committed fact owes buyer or staff; sent after the commit, at least once."""
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation"

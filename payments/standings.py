@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
@@ -144,8 +143,7 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
 
 def _pay_by(order: Order, live_until: datetime | None) -> datetime:
     """Return when the last payment could still be started, or the one under way be finished."""
-    last_start = min(order.hold_until, order.pay_until - settings.SESSION_LASTS)
-    return max(last_start, live_until or last_start)
+    return max(order.pay_by, live_until or order.pay_by)
 
 
 def _is_recent(came_back_at: datetime | None, at: datetime) -> bool:
