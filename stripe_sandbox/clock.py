@@ -11,6 +11,10 @@ class Clock:
     def __init__(self, offset_file: Path | None) -> None:
         self._offset_file = offset_file
 
+    @property
+    def is_movable(self) -> bool:
+        return self._offset_file is not None
+
     def now(self) -> int:
         return int(self.exact())
 

@@ -1,4 +1,4 @@
-"""The control API: JSON without a password, for this machine alone.
+"""The control API: JSON without a password, for this machine alone; control_page.py is its page.
 
 GET, POST, DELETE /_sandbox/faults         list, add one (see faults.py), clear
 POST /_sandbox/clock                       {"advance": seconds}: move the clock, then act by it
@@ -12,7 +12,8 @@ POST /_sandbox/reset                       forget everything; {"seed": n} repeat
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -26,6 +27,14 @@ from stripe_sandbox.payments import NotProcessing
 from stripe_sandbox.twin import Twin, twin_of
 
 Handler = Callable[[Twin, Any], dict[str, Any]]
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; `status` says why as HTTP does."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def control(**handlers: Handler) -> Callable[..., JsonResponse]:
@@ -44,19 +53,28 @@ def control(**handlers: Handler) -> Callable[..., JsonResponse]:
         if handler is None:
             return JsonResponse({"error": "no"}, status=HTTPStatus.METHOD_NOT_ALLOWED)
         try:
-            fields = json.loads(request.body or b"{}")
-            return JsonResponse(handler(twin_of(request), fields | ids))
-        except NotProcessing as error:
-            message = f"the intent is {error}, not processing"
-            return JsonResponse({"error": message}, status=HTTPStatus.CONFLICT)
-        except ApiError as error:
+            with explained():
+                fields = json.loads(request.body or b"{}")
+                return JsonResponse(handler(twin_of(request), fields | ids))
+        except Refused as error:
             return JsonResponse({"error": str(error)}, status=error.status)
-        except KeyError as error:
-            return JsonResponse({"error": f"missing: {error}"}, status=HTTPStatus.NOT_FOUND)
-        except (TypeError, ValueError) as error:
-            return JsonResponse({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
 
     return view
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise Refused for what handlers raise."""
+    try:
+        yield
+    except NotProcessing as error:
+        raise Refused(HTTPStatus.CONFLICT, f"the intent is {error}, not processing") from error
+    except ApiError as error:
+        raise Refused(error.status, str(error)) from error
+    except KeyError as error:
+        raise Refused(HTTPStatus.NOT_FOUND, f"missing: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
 def list_faults(twin: Twin, _fields: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from stripe_sandbox.refunds import Refunds, charge_of
 from stripe_sandbox.store import Record, Store
 
 # What a bank may do, and the status that it leads to from another.
-_MOVES = {
+MOVES = {
     "submit": {
         "warning_needs_response": "warning_under_review",
         "needs_response": "under_review",
@@ -31,7 +31,7 @@ _MOVES = {
     "win": {"needs_response": "won", "under_review": "won"},
     "lose": {"needs_response": "lost", "under_review": "lost"},
 }
-ACTIONS = (*_MOVES, "withdraw", "reinstate")
+ACTIONS = (*MOVES, "withdraw", "reinstate")
 _CLOSED = ("warning_closed", "won", "lost")
 # A charge can be refunded while its bank only asks, and when the money has come again.
 _REFUNDABLE = ("warning_needs_response", "warning_under_review", "warning_closed", "won")
@@ -108,10 +108,10 @@ class Disputes:
 
     def _move(self, dispute: Record, action: str, at: int) -> Happened:
         before = dispute["status"]
-        if before not in _MOVES[action]:
+        if before not in MOVES[action]:
             raise ApiError(400, f"{action} does not fit a dispute that is {before}.")
         happened: Happened = [("charge.dispute.updated", dispute)]
-        _become(dispute, _MOVES[action][before])
+        _become(dispute, MOVES[action][before])
         if action == "submit":
             dispute["evidence_details"] |= {"has_evidence": True, "submission_count": 1}
         elif action == "escalate":

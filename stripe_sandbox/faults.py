@@ -1,48 +1,43 @@
 """Bad weather on request: faults that the control API switches on for requests and webhooks.
 
-drop_answer        the work is done, the connection closed without an answer
-cut                the work is done, half the answer's body sent, then the connection closed
-refuse             the connection is closed and nothing done
-error_before       500, nothing done; kept under the idempotency key and replayed, as
-error_after        500 with the work done
-rate_limit         429                    conflict           409, as if the key were in use
-forbidden          403, as with a restricted key
-slow               waits `seconds` before the work
-stale_read         a GET shows things as they were before the last change of what it asks for
-pay_at_expire      what a call is about to expire or cancel is paid first, so the call is refused
-wrong_amount       takes `by` minor units more or less than was asked
-wrong_currency     takes the amount in `currency`
-second_charge      a payment is charged twice
-refund_pending     a refund waits, for the account lacks the money; `path` is the charge's id
-webhook_duplicate  queues the event twice
-webhook_shuffle    may send the event before or after all others that are due with it
-webhook_delay      makes it due `seconds` later, by the sandbox's clock
-webhook_drop       never sends it; it is listed as undelivered
-webhook_cut        a try to send it ends after half of the body; others follow
+What each kind does stands beside its name below.
 """
 
 import random
 import re
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from stripe_sandbox import currencies
 
-REQUEST_KINDS = frozenset(
-    {
-        "drop_answer",
-        "error_before",
-        "error_after",
-        "rate_limit",
-        "slow",
-        "refuse",
-        "conflict",
-        "forbidden",
-        "cut",
-        "stale_read",
-        "pay_at_expire",
-    }
-)
+REQUEST_KINDS = {
+    "drop_answer": "the work is done, the connection closed without an answer",
+    "cut": "the work is done, half the answer's body sent, then the connection closed",
+    "refuse": "the connection is closed and nothing done",
+    "error_before": "500 and nothing done; a repeat with the same key gets the same",
+    "error_after": "500 with the work done; a repeat with the same key gets the same",
+    "rate_limit": "429, too many requests",
+    "conflict": "409, as if the key were in use",
+    "forbidden": "403, as with a restricted key",
+    "slow": "the work begins `seconds` later",
+    "stale_read": "a GET shows things as they were before the last change of what it asks for",
+    "pay_at_expire": "what a call would expire or cancel is paid first, so the call is refused",
+}
+PAYMENT_KINDS = {
+    "wrong_amount": "a payment takes `by` minor units more than was asked, or less",
+    "wrong_currency": "a payment takes its amount in `currency`",
+    "second_charge": "a payment is charged twice",
+}
+REFUND_KINDS = {"refund_pending": "a refund waits, for the account lacks the money"}
+WEBHOOK_KINDS = {
+    "webhook_duplicate": "the event is sent twice",
+    "webhook_shuffle": "the event may overtake all others that are due with it, or fall behind",
+    "webhook_delay": "the event is sent `seconds` later, by the sandbox's clock",
+    "webhook_drop": "the event is never sent; it is listed as undelivered",
+}
+DELIVERY_KINDS = {"webhook_cut": "a try to send the event ends in the middle of it; others follow"}
+_KINDS = REQUEST_KINDS | PAYMENT_KINDS | REFUND_KINDS | WEBHOOK_KINDS | DELIVERY_KINDS
 # What a kind can meet at all, as "method path".
 _MEETS = {
     "stale_read": re.compile(r"GET "),
@@ -50,9 +45,6 @@ _MEETS = {
         r"POST /v1/(checkout/sessions/[^/]+/expire|payment_intents/[^/]+/cancel)$"
     ),
 }
-PAYMENT_KINDS = frozenset({"wrong_amount", "wrong_currency", "second_charge"})
-WEBHOOK_KINDS = frozenset({"webhook_duplicate", "webhook_shuffle", "webhook_delay", "webhook_drop"})
-_KINDS = REQUEST_KINDS | PAYMENT_KINDS | WEBHOOK_KINDS | {"refund_pending", "webhook_cut"}
 _FORM: dict[str, tuple[Any, tuple[type, ...]]] = {
     # name: what it is when left out, and its types in JSON
     "kind": (None, (str,)),
@@ -72,8 +64,8 @@ class Fault:
     """One switch; `times` counts down with each use, None lasts until it is cleared.
 
     `path` (a prefix) and `match` (a regular expression, searched) narrow it to some requests, or,
-    for webhooks, to some event types, for payments to a session's or an intent's id. `seconds` is
-    for slow and webhook_delay.
+    for webhooks, to some event types, for payments to a session's or an intent's id, for refunds
+    to their charge's. `seconds` is for slow and webhook_delay.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -152,22 +144,23 @@ class Faults:
 
     def strike_delivery(self, event_type: str) -> bool:
         """Say whether this try to send an event is to end half-way."""
-        return bool(self._strike(frozenset({"webhook_cut"}), "POST", event_type))
+        return bool(self._strike(DELIVERY_KINDS, "POST", event_type))
 
     def strike_payment(self, kind: str, intent: dict[str, Any]) -> Fault | None:
         """Use up and return a fault of this kind that meets the payment."""
         known_as = intent["_session"] or intent["id"]
-        return self._strike(frozenset({kind}), "POST", known_as).get(kind)
+        return self._strike({kind}, "POST", known_as).get(kind)
 
     def strike_refund(self, charge_id: str) -> bool:
         """Say whether the account is to lack the money for a refund of this charge."""
-        return bool(self._strike(frozenset({"refund_pending"}), "POST", charge_id))
+        return bool(self._strike(REFUND_KINDS, "POST", charge_id))
 
-    def _strike(self, kinds: frozenset[str], method: str, path: str) -> dict[str, Fault]:
+    def _strike(self, kinds: Collection[str], method: str, path: str) -> dict[str, Fault]:
         struck: dict[str, Fault] = {}
         with self._lock:
             for fault in self._faults:
-                if fault.kind in kinds - struck.keys() and fault.strikes(method, path):
+                wanted = fault.kind in kinds and fault.kind not in struck
+                if wanted and fault.strikes(method, path):
                     struck[fault.kind] = fault
             self._faults = [fault for fault in self._faults if not fault.is_used_up]
         return struck

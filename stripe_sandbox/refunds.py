@@ -16,7 +16,7 @@ from stripe_sandbox.payments import Happened
 from stripe_sandbox.store import Record, Store
 
 # What may follow a state; the others are final.
-_MOVES = {
+MOVES = {
     "pending": {"requires_action", "succeeded", "failed", "canceled"},
     "requires_action": {"succeeded", "failed", "canceled"},
     "succeeded": {"failed"},
@@ -63,7 +63,7 @@ class Refunds:
         origin: Origin = NOBODY,
     ) -> Record:
         """Move a refund to `outcome`, `reason` being why it failed; raises ApiError."""
-        if outcome not in _MOVES.get(refund["status"], ()):
+        if outcome not in MOVES.get(refund["status"], ()):
             message = f"A refund that is {refund['status']} cannot become {outcome}."
             raise ApiError(400, message, is_stored=True)
         for name in ("pending_reason", "next_action"):

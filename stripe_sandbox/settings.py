@@ -10,6 +10,7 @@ ROOT_URLCONF = "stripe_sandbox.urls"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 APPEND_SLASH = False
 USE_TZ = True
+TIME_ZONE = "UTC"
 USE_I18N = False
 TEMPLATES = [
     {

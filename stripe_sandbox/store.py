@@ -306,6 +306,11 @@ class Store:
         )
         return len(pending)
 
-    def tries(self) -> list[Record]:
-        rows = self._rows("SELECT event_id, endpoint_id, status, at FROM tries ORDER BY id")
+    def tries(self, event_id: str | None = None) -> list[Record]:
+        """Return the tries to post this event, or all events, oldest first."""
+        rows = self._rows(
+            "SELECT event_id, endpoint_id, status, at FROM tries"
+            " WHERE event_id = ifnull(?, event_id) ORDER BY id",
+            (event_id,),
+        )
         return [dict(zip(_TRY_NAMES, row, strict=True)) for row in rows]

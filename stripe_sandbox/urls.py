@@ -1,6 +1,15 @@
 from django.urls import path, re_path
 
-from stripe_sandbox import books, challenges, control, mishaps, money_control, pages, strange_events
+from stripe_sandbox import (
+    books,
+    challenges,
+    control,
+    control_page,
+    mishaps,
+    money_control,
+    pages,
+    strange_events,
+)
 from stripe_sandbox.api import api
 
 urlpatterns = [
@@ -14,6 +23,8 @@ urlpatterns = [
     ),
     path("c/checkout.css", pages.stylesheet),
     path("c/icon.svg", pages.icon),
+    path("_sandbox/", control_page.show, name="control"),
+    path("_sandbox/control.css", control_page.stylesheet),
     path(
         "_sandbox/faults",
         control.control(
