@@ -88,7 +88,7 @@ def _requeue(found: QuerySet[InboxEvent]) -> int:
 @transaction.atomic(durable=True)
 def _finish(inbox_id: int, read: News | None, at: datetime) -> None:
     """Apply what was read, and note that the event is done, in one transaction."""
-    row = InboxEvent.objects.select_for_update(no_key=True).defer("payload").get(pk=inbox_id)
+    row = InboxEvent.objects.select_for_update(no_key=True).get(pk=inbox_id)
     if row.is_finished:
         return
     if read is None:

@@ -1,7 +1,7 @@
 """What an event is about, read again at Stripe: a payment, its refunds, its disputes.
 
-An event is a hint: its type and the ids in it say what to read. Of what else it says one thing
-counts: a reading that knows less than the event does is too old to go by.
+An event is a hint: its type and the ids in it say what to read. What else it says serves to know a
+reading that is older than it, and a declined card, which Stripe forgets.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,12 +35,28 @@ def read(event: InboxEvent) -> News | None:
     reader = _READERS.get(event.type)
     if reader is None:
         return None
-    # A payload is pruned only once its event is finished.
-    payload: dict[str, Any] = event.payload or {}
     try:
-        return reader(event.type, payload["data"]["object"])
+        return reader(event.type, _told(event))
     except settling.Foreign:
         return None
+
+
+def tells_of_declined_card(event: InboxEvent) -> bool:
+    """Tell whether the event is about a declined card, which its object forgets by the next try.
+
+    A bank debit that fails ends its attempt, and is told by settling.
+    """
+    if event.type != "payment_intent.payment_failed":
+        return False
+    method = (_told(event).get("last_payment_error") or {}).get("payment_method") or {}
+    return bool(method.get("type", "card") == "card")
+
+
+def _told(event: InboxEvent) -> Told:
+    # A payload is pruned only once its event is finished.
+    payload: dict[str, Any] = event.payload or {}
+    told: Told = payload["data"]["object"]
+    return told
 
 
 def _of_session(event_type: str, told: Told) -> News:
