@@ -16,7 +16,7 @@ _SUPPORTED_CODES = """
     try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw
 """
 _ZERO_DECIMAL_CODES = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
-_SUPPORTED = frozenset(_SUPPORTED_CODES.split())
+SUPPORTED = frozenset(_SUPPORTED_CODES.split())
 _ZERO_DECIMAL = frozenset(_ZERO_DECIMAL_CODES.split())
 _THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 # Counted in hundredths for old times' sake, though they have none.
@@ -50,7 +50,7 @@ _MINIMUM = {
 
 
 def is_supported(currency: str) -> bool:
-    return currency in _SUPPORTED
+    return currency in SUPPORTED
 
 
 def minimum(currency: str) -> int:

@@ -5,7 +5,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stripe_sandbox import customers, intents, objects, refund_endpoints, webhook_endpoints
+from stripe_sandbox import (
+    account,
+    customers,
+    intents,
+    objects,
+    refund_endpoints,
+    webhook_endpoints,
+)
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import ApiError, invalid, no_such
 from stripe_sandbox.lists import PAGE_PARAMS, Conditions, field_is, page
@@ -20,13 +27,6 @@ _IS_DELIVERED = (
     "(NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = objects.id"
     " GROUP BY endpoint_id HAVING sum(state = 'delivered') = 0)) = ?"
 )
-
-
-def read_account(call: Call, account_id: str = objects.ACCOUNT_ID) -> Record:
-    call.read({})
-    if account_id != objects.ACCOUNT_ID:
-        raise no_such("account", account_id, "account")
-    return call.view(objects.account())
 
 
 def create_session(call: Call) -> Record:
@@ -178,8 +178,9 @@ def _reader(kind: str, param: str) -> Endpoint:
 
 
 _ROUTES: list[tuple[str, str, Endpoint]] = [
-    ("GET", r"/v1/account", read_account),
-    ("GET", r"/v1/accounts/(?P<account_id>[^/]+)", read_account),
+    ("GET", r"/v1/account", account.read),
+    ("GET", r"/v1/accounts/(?P<account_id>[^/]+)", account.read),
+    ("GET", r"/v1/country_specs/(?P<country>[^/]+)", account.read_country),
     ("POST", r"/v1/checkout/sessions", create_session),
     ("GET", r"/v1/checkout/sessions", list_sessions),
     ("GET", r"/v1/checkout/sessions/(?P<session_id>[^/]+)", read_session),

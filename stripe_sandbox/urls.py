@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from stripe_sandbox import (
+    account,
     books,
     challenges,
     control,
@@ -31,6 +32,7 @@ urlpatterns = [
             GET=control.list_faults, POST=control.add_fault, DELETE=control.clear_faults
         ),
     ),
+    path("_sandbox/account", control.control(POST=account.change)),
     path("_sandbox/clock", control.control(POST=control.advance_clock)),
     path("_sandbox/bank_debits/<str:intent_id>", control.control(POST=control.decide_bank_debit)),
     path("_sandbox/refunds", control.control(POST=money_control.refund_in_dashboard)),

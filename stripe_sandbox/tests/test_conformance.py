@@ -371,6 +371,12 @@ def test_the_account_fits(twin: Twin) -> None:
     check_answer(twin.get(f"/v1/accounts/{account['id']}").json(), "/v1/accounts/{account}")
 
 
+def test_the_country_of_the_account_fits(twin: Twin) -> None:
+    country = twin.get("/v1/country_specs/IE").json()
+
+    check_answer(country, "/v1/country_specs/{country}")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "template"),
     [
