@@ -110,15 +110,27 @@ def mark_paid(
 
 
 def cancel(
-    *, order: Order, reason: Reason, cause: str, at: datetime, by: int | None = None
+    *,
+    order: Order,
+    reason: Reason,
+    cause: str,
+    at: datetime,
+    by: int | None = None,
+    note: str = "",
 ) -> None:
     """Cancel a pending order and give its units back; raises ForbiddenMove.
 
-    The caller has made sure that Stripe can no longer take money for it.
+    The caller has made sure that Stripe can no longer take money for it. The buyer is told, with
+    `note` in staff's words, unless a newer order of his takes its place.
     """
     with transaction.atomic():
         _move(order, Status.CANCELED, reason, cause=cause, by=by, at=at)
+        order.cancel_note = note
+        order.save(update_fields=["cancel_note"])
         stock.release(quantities=_quantities(order), reference=order.number, at=at)
+        if reason != Reason.REPLACEMENT:
+            kind = OrderMail.Kind.CANCELED
+            owe_mail(order=order, kind=kind, cause=reason, at=at, facts={"reason": reason})
 
 
 def hand_over(*, order: Order, quantities: Mapping[int, int], by: int, at: datetime) -> Fulfillment:
@@ -144,22 +156,34 @@ def fulfill(*, order: Order, cause: str, at: datetime, by: int | None = None) ->
     _move(order, Status.FULFILLED, Reason.FULFILLED, cause=cause, by=by, at=at)
 
 
-def money_went_back(*, order: Order, is_all: bool, cause: str, at: datetime) -> None:
+def money_went_back(
+    *, order: Order, is_all: bool, cause: str, at: datetime, by: int | None = None
+) -> None:
     """Note that money was given back; all of it moves a paid order to refunded."""
     if is_all and order.is_paid:
-        _move(order, Status.REFUNDED, Reason.REFUNDED, cause=cause, by=None, at=at)
+        _move(order, Status.REFUNDED, Reason.REFUNDED, cause=cause, by=by, at=at)
     else:
-        note(order=order, reason=Reason.PARTLY_REFUNDED, cause=cause, at=at)
+        reason = Reason.REFUNDED if is_all else Reason.PARTLY_REFUNDED
+        note(order=order, reason=reason, cause=cause, at=at, by=by)
 
 
-def refund_failed(*, order: Order, is_all_back: bool, cause: str, at: datetime) -> None:
+def call_off(*, order: Order, by: int, at: datetime) -> None:
+    """Move a paid order that cost nothing to refunded: its units go back, the buyer is told."""
+    _move(order, Status.REFUNDED, Reason.REFUNDED, cause=str(by), by=by, at=at)
+    stock.take_back(quantities=_quantities(order), reference=order.number, at=at)
+    owe_mail(order=order, kind=OrderMail.Kind.CANCELED, cause="called off", at=at)
+
+
+def refund_failed(
+    *, order: Order, is_all_back: bool, cause: str, at: datetime, by: int | None = None
+) -> None:
     """Note that a refund failed; a refunded order whose money is ours again is as it was before."""
     if order.status == Status.REFUNDED and not is_all_back:
         before = order.events.filter(to_status=Status.REFUNDED).exclude(from_status=Status.REFUNDED)
         last = before.order_by("-pk")[0]
-        _move(order, Status(last.from_status), Reason.REFUND_FAILED, cause=cause, by=None, at=at)
+        _move(order, Status(last.from_status), Reason.REFUND_FAILED, cause=cause, by=by, at=at)
     else:
-        note(order=order, reason=Reason.REFUND_FAILED, cause=cause, at=at)
+        note(order=order, reason=Reason.REFUND_FAILED, cause=cause, at=at, by=by)
 
 
 def take_back(*, order: Order, quantities: Mapping[int, int], at: datetime) -> None:

@@ -6,6 +6,7 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
 from payments import gateway
+from payments.services.refund_news import UnbookedPayment
 from payments.services.settling import StaleRead
 
 # Stripe away, a lock held too long, an answer older than the event: time alone mends these.
@@ -15,6 +16,7 @@ PASSING = (
     gateway.KeyInUse,
     gateway.NotAvailable,
     StaleRead,
+    UnbookedPayment,
     OperationalError,
 )
 # With waits capped at five minutes, three days and more.

@@ -96,6 +96,12 @@ def _scale(known: Currency) -> int:
     return int(10 ** (known.stripe_exponent - known.exponent))
 
 
+def share_out(amount_minor: int, parts: int) -> list[int]:
+    """Return even shares that add up to the amount; what does not divide goes to the first ones."""
+    share, remainder = divmod(amount_minor, parts)
+    return [share + 1] * remainder + [share] * (parts - remainder)
+
+
 def to_decimal(amount_minor: int, code: str) -> Decimal:
     """Return minor units in the currency's main unit, with all its digits: `490, "EUR"` is 4.90."""
     return Decimal(amount_minor).scaleb(-currency(code).exponent)

@@ -86,8 +86,8 @@ def _translated(error: stripe.StripeError) -> GatewayError:
             return Missing(name)
         case stripe.InvalidRequestError(code="email_invalid"):
             return BadEmail(name)
-        case stripe.InvalidRequestError() | stripe.IdempotencyError():
-            return Refused(name)
+        case stripe.InvalidRequestError() | stripe.IdempotencyError() | stripe.CardError():
+            return Refused(error.code or name)
         case stripe.APIError(http_status=409):
             return KeyInUse(name)
         case _:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
 
 from orders import services as orders
 from orders.models import Fulfillment, Order, Status
-from payments.models import Refund, RefundLine
+from payments.services import sums
 
 
 class CannotHandOver(Exception):
@@ -40,15 +39,19 @@ def hand_over(
 
 def left_to_hand_over(order: Order) -> dict[int, int]:
     """Return the units by line id that are neither handed over nor refunded."""
-    out = orders.handed_over(order)
-    refunded = RefundLine.objects.filter(refund__in=Refund.objects.standing().filter(order=order))
-    rows = refunded.order_by().values("line_id").annotate(units=Sum("quantity"))
-    for row in rows:
-        out[row["line_id"]] = out.get(row["line_id"], 0) + row["units"]
-    return {line.pk: line.quantity - out.get(line.pk, 0) for line in order.lines.all()}
+    out, refunded = orders.handed_over(order), sums.refunded_quantities(order)
+    # Of what was handed over some may have come back, and is refunded: it counts once.
+    return {
+        line.pk: max(line.quantity - out.get(line.pk, 0) - refunded[line.pk], 0)
+        for line in order.lines.all()
+    }
 
 
 def finish(*, order: Order, cause: str, at: datetime, by: int | None = None) -> None:
-    """Fulfill a paid order of which nothing is left to hand over; any other is left alone."""
-    if order.status == Status.PAID and not any(left_to_hand_over(order).values()):
+    """Fulfill a paid order of which nothing is left to hand over, unless something is open.
+
+    Any other is left alone.
+    """
+    is_held = order.reviews.open().exists() or order.disputes.open().exists()
+    if order.status == Status.PAID and not is_held and not any(left_to_hand_over(order).values()):
         orders.fulfill(order=order, cause=cause, at=at, by=by)

@@ -5,7 +5,11 @@ from datetime import datetime
 from django.db import transaction
 
 from orders import services as orders
-from orders.models import Order, Reason, Review, Status
+from orders.models import Order, Review, Status
+from payments.models import LedgerEntry, PaymentAttempt, Refund
+from payments.services import attempts, refunds, resolving, sums
+from payments.services.refunds import CannotRefund
+from shop.faults import fault_point
 
 # Accepting moves an order from these; any other keeps its status.
 _WAITING = {Status.PENDING, Status.CANCELED}
@@ -19,9 +23,10 @@ class CannotAccept(Exception):
 def accept(*, review_id: int, by: int, at: datetime) -> Review:
     """Let stand what a review asks about; `by` is the id of the user who says so.
 
-    When the order's last review is accepted, a pending or canceled order becomes paid; any other
-    keeps its status. Raises CannotAccept when no money was received or some is still on its way,
-    and InsufficientStock when a canceled order's units are gone; then nothing was written.
+    When the order's last review is accepted, a pending or canceled order becomes paid if any money
+    was kept; any other keeps its status. Raises CannotAccept when a pending order has no money or
+    some is still on its way, and InsufficientStock when a canceled order's units are gone; then
+    nothing was written.
     """
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
@@ -32,17 +37,67 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
         # Its answer comes from the bank, not from a person: were it the last one to be resolved,
         # nobody would move the order.
         raise CannotAccept("Money is still on its way. Its outcome decides first.")
-    orders.resolve_review(
+    if order.is_pending and not sums.is_any(sums.kept(order)):
+        raise CannotAccept("No money was received for this order, or it is on its way back.")
+    resolving.resolve(
         order=order, review=review, resolution=Review.Resolution.ACCEPTED, at=at, by=by
     )
-    if not order.reviews.open().exists() and order.status in _WAITING:
-        _pay(order, by, at)
     return review
 
 
-def _pay(order: Order, by: int, at: datetime) -> None:
-    received = order.ledger.received().total_minor(order.currency)
-    given_back = order.ledger.given_back().total_minor(order.currency)
-    if received + given_back <= 0:
-        raise CannotAccept("No money was received for this order.")
-    orders.mark_paid(order=order, reason=Reason.ACCEPTED, cause=str(by), by=by, at=at)
+def refund(*, review_id: int, by: int, at: datetime) -> Refund:
+    """Ask for the money that a review names back, as the user with id `by`; a job tells Stripe.
+
+    What can still be paid for the order is closed at Stripe first. The review is resolved, and a
+    pending order canceled, once the money went back. Raises CannotRefund, and then nothing was
+    asked for; and the gateway's errors, after which trying again is safe.
+    """
+    review = Review.objects.select_related("order").get(pk=review_id)
+    _what_it_names(review.order, review)
+    attempts.close_all(
+        order_id=review.order_id, closed_as=PaymentAttempt.ClosedAs.SUPERSEDED, at=at
+    )
+    fault_point("reviews:attempts-closed")
+    return _ask(review_id, by, at)
+
+
+@transaction.atomic(durable=True)
+def _ask(review_id: int, by: int, at: datetime) -> Refund:
+    order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
+    review = order.reviews.get(pk=review_id)
+    charge_id, earlier = _what_it_names(order, review)
+    if order.is_pending and order.attempts.live().exists():
+        raise CannotRefund("Other money for this order is on its way. Its outcome decides first.")
+    amount_minor = refunds.refundable_minor(order=order, charge_id=charge_id)
+    if earlier and order.is_paid:
+        amount_minor = min(amount_minor, earlier.amount_minor)
+    return refunds.ask(
+        order_id=order.pk,
+        charge_id=charge_id,
+        amount_minor=amount_minor,
+        why=Refund.Why(earlier.why) if earlier else Refund.Why.REVIEW,
+        quantities=_units_again(order, earlier) if earlier and order.is_paid else {},
+        by=by,
+        at=at,
+    )
+
+
+def _what_it_names(order: Order, review: Review) -> tuple[str, Refund | None]:
+    """Return the charge of an open review, and the refund of it that came to nothing, if any."""
+    if review.resolved_at is not None:
+        raise CannotRefund("This review is resolved already.")
+    if order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE, charge_id=review.cause).exists():
+        return review.cause, None
+    for earlier in order.refunds.all():
+        if str(earlier.key) == review.cause:
+            return earlier.charge_id, earlier
+    raise CannotRefund("This review names no money that we have.")
+
+
+def _units_again(order: Order, earlier: Refund) -> dict[int, int]:
+    taken = sums.refunded_quantities(order)
+    left = {
+        row.line_id: min(row.quantity, row.line.quantity - taken[row.line_id])
+        for row in earlier.lines.select_related("line")
+    }
+    return {line_id: quantity for line_id, quantity in left.items() if quantity > 0}

@@ -1,0 +1,49 @@
+"""What an order's money comes to, per charge and in all; exact only under the order's lock.
+
+Amounts are minor units of the charge's currency.
+"""
+
+from collections import Counter
+from typing import Any
+
+from django.db.models import Sum
+
+from orders.models import Order
+from payments.models import LedgerEntry, RefundLine
+
+
+def unrefunded_minor(*, order: Order, charge_id: str) -> int:
+    """Return what of a charge no refund gives back, disputed or not."""
+    captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE, charge_id=charge_id)
+    return _sum(captures) - _sum(order.refunds.standing().filter(charge_id=charge_id))
+
+
+def kept(order: Order) -> Counter[str]:
+    """Return by currency what was received and neither went back nor is on its way back."""
+    in_all = booked(order)
+    for refund in order.refunds.unfinished():
+        in_all[refund.currency] -= refund.amount_minor
+    return in_all
+
+
+def booked(order: Order) -> Counter[str]:
+    """Return by currency what was received less what went back, as the ledger says."""
+    moved = (order.ledger.received() | order.ledger.given_back()).order_by().values("currency")
+    return Counter({row["currency"]: row["sum"] for row in moved.annotate(sum=Sum("amount_minor"))})
+
+
+def is_any(amounts: Counter[str]) -> bool:
+    """Tell whether there is money in some currency."""
+    return any(amount_minor > 0 for amount_minor in amounts.values())
+
+
+def refunded_quantities(order: Order) -> Counter[int]:
+    """Return the units by line id that refunds are for, whether they went back or are about to."""
+    rows = RefundLine.objects.filter(refund__in=order.refunds.standing()).order_by()
+    sums = rows.values("line_id").annotate(units=Sum("quantity"))
+    return Counter({row["line_id"]: row["units"] for row in sums})
+
+
+def _sum(rows: Any) -> int:
+    total: int | None = rows.aggregate(total=Sum("amount_minor"))["total"]
+    return total or 0
