@@ -4,6 +4,13 @@ Reads come back as frozen facts, failures as a few errors of our own, none of wh
 message to a page. Never call this with a transaction open.
 """
 
+from payments.gateway.account import (
+    Account,
+    own_account,
+    payment_currencies,
+    publishable_key_opens,
+    try_publishable_key,
+)
 from payments.gateway.books import ListedCharge, all_charges, all_disputes, all_refunds
 from payments.gateway.client import client, configure_library, ping
 from payments.gateway.endpoints import (
@@ -11,6 +18,7 @@ from payments.gateway.endpoints import (
     create_endpoint,
     delete_endpoint,
     list_endpoints,
+    signature,
     update_endpoint,
 )
 from payments.gateway.errors import (
@@ -52,6 +60,7 @@ from payments.gateway.sessions import (
 )
 
 __all__ = [
+    "Account",
     "Amount",
     "BadEmail",
     "BalanceTransaction",
@@ -88,11 +97,16 @@ __all__ = [
     "failures",
     "intent_of_attempt",
     "list_endpoints",
+    "own_account",
+    "payment_currencies",
     "ping",
+    "publishable_key_opens",
     "refunds_of_intent",
     "retrieve_intent",
     "retrieve_session",
     "session_of_attempt",
     "session_of_intent",
+    "signature",
+    "try_publishable_key",
     "update_endpoint",
 ]

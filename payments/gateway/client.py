@@ -29,10 +29,15 @@ def configure_library() -> None:
 
 @cache
 def client() -> stripe.StripeClient:
+    return client_with(settings.STRIPE_SECRET_KEY)
+
+
+def client_with(key: str) -> stripe.StripeClient:
+    """Make a client that has this key."""
     # The client of its own knows nothing of the library's global address: it is told here.
     host = getattr(settings, "STRIPE_API_HOST", None)
     return stripe.StripeClient(
-        settings.STRIPE_SECRET_KEY,
+        key,
         stripe_version=settings.STRIPE_API_VERSION,
         base_addresses={"api": host} if host else {},
         max_network_retries=0,

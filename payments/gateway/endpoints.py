@@ -63,6 +63,12 @@ def delete_endpoint(endpoint_id: str) -> None:
         client().v1.webhook_endpoints.delete(endpoint_id)
 
 
+def signature(body: str, secret: str) -> str:
+    """Return the Stripe-Signature header with which Stripe would post `body` to an endpoint."""
+    header: str = stripe.WebhookSignature.generate_signature_header(body, secret)
+    return header
+
+
 def _endpoint(found: stripe.WebhookEndpoint) -> Endpoint:
     return Endpoint(
         id=found.id,
