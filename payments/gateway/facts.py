@@ -2,6 +2,7 @@
 amounts as Stripe counts them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -71,28 +72,35 @@ class Charge(Amount):
 
 @dataclass(frozen=True, slots=True)
 class Intent(Amount):
-    """A PaymentIntent; `charges` are those that captured money, oldest first."""
+    """A PaymentIntent; `charges` are those that captured money, oldest first.
+
+    `has_failed_debit` tells whether a payment that is no card's was tried, and failed.
+    """
 
     id: str
     status: str
     livemode: bool
     metadata: dict[str, str]
-    has_failed: bool
+    has_failed_debit: bool
     client_secret: str = field(repr=False)
     charges: tuple[Charge, ...] = ()
 
     @classmethod
-    def read(cls, found: stripe.PaymentIntent, charges: tuple[Charge, ...] = ()) -> Self:
+    def read(cls, found: stripe.PaymentIntent, charges: Sequence[stripe.Charge] = ()) -> Self:
         return cls(
             id=found.id,
             status=found.status,
             livemode=found.livemode,
             metadata=metadata_of(found.metadata),
-            has_failed=found.last_payment_error is not None,
+            has_failed_debit=any(
+                charge.status == "failed" and _is_debit(charge) for charge in charges
+            ),
             client_secret=found.client_secret or "",
             amount=found.amount,
             currency=found.currency.upper(),
-            charges=charges,
+            charges=tuple(
+                Charge.read(charge) for charge in charges if charge.paid and charge.captured
+            ),
         )
 
 
@@ -192,6 +200,11 @@ class Dispute(Amount):
             currency=found.currency.upper(),
             movements=tuple(entry for entry in moved if entry),
         )
+
+
+def _is_debit(charge: stripe.Charge) -> bool:
+    details = charge.payment_method_details
+    return details is not None and details.type != "card"
 
 
 def moment(seconds: int) -> datetime:

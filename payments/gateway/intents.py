@@ -7,7 +7,7 @@ import stripe
 
 from payments.gateway.client import client, metadata_of
 from payments.gateway.errors import failures
-from payments.gateway.facts import Charge, Intent
+from payments.gateway.facts import Intent
 
 
 def create_intent(*, params: Any, idempotency_key: str) -> Intent:
@@ -45,14 +45,14 @@ def intent_of_attempt(key: str, *, created_after: datetime) -> Intent | None:
     return None
 
 
-def charges_of(intent: stripe.PaymentIntent) -> tuple[Charge, ...]:
-    """Read the intent's charges that captured money, oldest first.
+def charges_of(intent: stripe.PaymentIntent) -> list[stripe.Charge]:
+    """Read the intent's charges, oldest first, with their balance transactions.
 
     One intent may have several: a declined one before the one that paid, or, should Stripe err,
     two that paid. `latest_charge` alone would hide the first.
     """
     if not intent.latest_charge:
-        return ()
+        return []
     listed = client().v1.charges.list(
         params={
             "payment_intent": intent.id,
@@ -60,9 +60,4 @@ def charges_of(intent: stripe.PaymentIntent) -> tuple[Charge, ...]:
             "limit": 100,
         }
     )
-    captured = [
-        Charge.read(charge)
-        for charge in listed.auto_paging_iter()
-        if charge.paid and charge.captured
-    ]
-    return tuple(reversed(captured))
+    return list(listed.auto_paging_iter())[::-1]

@@ -122,5 +122,10 @@ class PaymentAttempt(models.Model):
         return f"attempt-{self.key}"
 
     @property
+    def stripe_id(self) -> str | None:
+        """The id of what was asked of Stripe, None while it is not known."""
+        return self.intent_id if self.kind == self.Kind.INTENT else self.session_id
+
+    @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES

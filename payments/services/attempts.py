@@ -63,11 +63,8 @@ def open_attempt(
             close_at_stripe(attempt=attempt, closed_as=ClosedAs.SUPERSEDED, at=at)
         elif attempt.state == State.OPEN and attempt.deadline_at > at:
             return attempt
-        elif attempt.state == State.OPEN and attempt.kind == Kind.INTENT:
-            # An intent never ends by itself.
-            close_at_stripe(attempt=attempt, closed_as=ClosedAs.EXPIRED, at=at)
         elif attempt.state == State.OPEN:
-            reconcile(attempt=attempt, at=at)
+            close_at_stripe(attempt=attempt, closed_as=ClosedAs.EXPIRED, at=at)
         elif at - attempt.created_at > REPEAT_WITHIN:
             _look_for(attempt, at)
         else:
@@ -80,7 +77,7 @@ def open_attempt(
 
 def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     """Read what became of an attempt at Stripe, and settle it; the same as an event would do."""
-    if _stripe_id(attempt) is None:
+    if attempt.stripe_id is None:
         _look_for(attempt, at)
         return
     try:
@@ -96,11 +93,6 @@ def read(attempt: PaymentAttempt) -> settling.Payment:
     if attempt.kind == Kind.INTENT:
         return gateway.retrieve_intent(attempt.intent_id or "")
     return gateway.retrieve_session(attempt.session_id or "")
-
-
-def _stripe_id(attempt: PaymentAttempt) -> str | None:
-    """Return the id of what an attempt asked Stripe for, None while it is not known."""
-    return attempt.intent_id if attempt.kind == Kind.INTENT else attempt.session_id
 
 
 def queue_reconciliation(*, attempt: PaymentAttempt, at: datetime) -> None:
@@ -129,24 +121,33 @@ def close_at_stripe(*, attempt: PaymentAttempt, closed_as: ClosedAs, at: datetim
     """Make sure that nothing can be paid by this attempt any more.
 
     A payment that was faster is settled instead: the caller looks at the rows again. Raises the
-    gateway's errors, and then the attempt stays as it is, with the time of the failed try.
+    gateway's errors and StaleRead, and then the attempt stays as it is, with the time of the
+    failed try.
     """
     try:
-        if _stripe_id(attempt) is None:
+        if attempt.stripe_id is None:
             _look_for(attempt, at, closed_as)
             attempt.refresh_from_db()
-        if _stripe_id(attempt) is not None and attempt.is_live:
+        elif attempt.kind == Kind.CHECKOUT and attempt.deadline_at <= at:
+            # It ended by itself most often, and then there is nothing to ask for. An intent never
+            # does.
+            reconcile(attempt=attempt, at=at)
+            attempt.refresh_from_db()
+        if attempt.state == State.OPEN:
             was_ended = end(attempt=attempt, at=at)
             fault_point("attempts:ended-at-stripe")
             if was_ended:
                 _close(attempt, closed_as)
-    except gateway.GatewayError:
+    except (gateway.GatewayError, settling.StaleRead):
         PaymentAttempt.objects.filter(pk=attempt.pk).update(close_failed_at=at)
         raise
 
 
 def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
-    """End an attempt at Stripe; return False when it was over already, settled as it is."""
+    """End an attempt at Stripe; return False when it was over already, settled as it is.
+
+    Raises the gateway's errors, and StaleRead when Stripe refuses, yet reads as if it could not.
+    """
     try:
         if attempt.kind == Kind.INTENT:
             gateway.cancel_intent(attempt.intent_id or "")
@@ -155,10 +156,10 @@ def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
     except gateway.Missing:
         # What Stripe does not know, nobody can pay.
         return True
-    except gateway.Refused:
+    except gateway.Refused as refusal:
         payment = read(attempt)
         if settling.is_payable(payment):
-            raise
+            raise settling.StaleRead(f"{payment.id} cannot be ended, yet looks open") from refusal
         settling.settle(payment=payment, cause=payment.id, at=at)
         return False
     return True

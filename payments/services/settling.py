@@ -89,8 +89,14 @@ def settle(*, payment: Payment, cause: str, at: datetime) -> Settled:
     order = orders.lock(attempt.order_id)
     bind_contextvars(order_number=order.number, payment_attempt_id=attempt.pk)
     attempt.refresh_from_db()
+    if isinstance(payment, Session) is not (attempt.kind == Kind.CHECKOUT):
+        raise UnknownAttempt(f"{payment.id} names {attempt.key}, which asked for no such thing")
     _adopt(attempt, payment)
-    match _outcome(attempt, payment):
+    outcome = _outcome(payment)
+    if payment.id != attempt.stripe_id and outcome != _Outcome.PAID:
+        # Not what the attempt asked for; only its money is of interest.
+        return Settled(order, attempt)
+    match outcome:
         case _Outcome.PAYABLE:
             _open(attempt, payment)
         case _Outcome.OVER:
@@ -120,7 +126,7 @@ def close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
         attempt.save(update_fields=["state", "closed_as"])
 
 
-def _outcome(attempt: PaymentAttempt, payment: Payment) -> _Outcome:
+def _outcome(payment: Payment) -> _Outcome:
     if isinstance(payment, Session):
         return _outcome_of_session(payment)
     match payment.status:
@@ -128,10 +134,11 @@ def _outcome(attempt: PaymentAttempt, payment: Payment) -> _Outcome:
             return _Outcome.PAID
         case "processing":
             return _Outcome.ON_ITS_WAY
+        case _ if payment.has_failed_debit:
+            # A declined card leaves the intent to the next one. What failed days later starts anew.
+            return _Outcome.FAILED
         case "canceled":
             return _Outcome.OVER
-        case _ if attempt.state == State.PROCESSING and payment.has_failed:
-            return _Outcome.FAILED
         case _:
             return _Outcome.PAYABLE
 
