@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, Sum
 
 from cart.models import Cart, CartLine
-from orders.models import Order, OrderLine, Status
+from orders.models import Order, OrderLine, OrderQuerySet, Status
 
 
 def held_quantities(cart: Cart) -> dict[int, int]:
@@ -77,6 +77,12 @@ def empty_due(*, cart: Cart, at: datetime) -> list[Order]:
         order.cart_emptied_at = at
         order.save(update_fields=["cart_emptied_at"])
     return orders
+
+
+def emptied_orders(cart: Cart) -> OrderQuerySet:
+    """Return the orders of the family whose goods have left the cart, newest first."""
+    emptied = Order.objects.filter(cart_emptied_at__isnull=False)
+    return emptied.filter(_of_family(cart, "cart")).order_by("-pk")
 
 
 def is_followed(order: Order) -> bool:

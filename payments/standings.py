@@ -54,6 +54,11 @@ class Standing:
         """Where a form is posted to, to pay."""
         return reverse("payments:pay", args=[self.order.number, links.sign(self.order.number)])
 
+    @property
+    def cancel_path(self) -> str:
+        """Where the buyer is asked whether to cancel."""
+        return reverse("payments:cancel", args=[self.order.number, links.sign(self.order.number)])
+
 
 @dataclass(frozen=True)
 class Entry:

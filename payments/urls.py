@@ -12,6 +12,7 @@ urlpatterns = [
     path("orders/<slug:number>/", order_pages.order, name="order"),
     path("orders/<slug:number>/<slug:signature>/", order_pages.order_by_link, name="order_by_link"),
     path("orders/<slug:number>/<slug:signature>/pay/", views.pay, name="pay"),
+    path("orders/<slug:number>/<slug:signature>/cancel/", views.cancel, name="cancel"),
     path("orders/<slug:number>/<slug:signature>/success/", views.success, name="success"),
     path("orders/<slug:number>/<slug:signature>/left/", views.left, name="left"),
 ]

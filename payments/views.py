@@ -17,12 +17,12 @@ from cart.access import current_cart
 from cart.models import Cart
 from cart.quotes import Quote, quote
 from orders import links
-from orders.models import Order
+from orders.models import Order, Reason
 from orders.services import Buyer
 from payments import gateway
 from payments.failures import stripe_failures
 from payments.forms import CheckoutForm, sign_fingerprint
-from payments.services import attempts, placing
+from payments.services import attempts, canceling, placing
 from payments.services.attempts import NotPayable
 from shop.clock import now
 from shop.limits import client_ip, limited
@@ -71,7 +71,7 @@ def _start_checkout(request: HttpRequest, cart: Cart) -> HttpResponse:
     if not form.is_valid():
         return _checkout_page(request, form, quote(cart), status=422)
     try:
-        attempt = placing.start_checkout(
+        started = placing.start_checkout(
             cart=cart,
             buyer=_buyer(request, form),
             fingerprint=form.cleaned_data["fingerprint"],
@@ -93,7 +93,7 @@ def _start_checkout(request: HttpRequest, cart: Cart) -> HttpResponse:
     except (placing.AlreadyPaid, NotPayable) as error:
         messages.info(request, "Your order is already on its way through; here is where it stands.")
         return SeeOther(links.path(error.order))
-    return SeeOther(attempt.url)
+    return SeeOther(started.attempt.url if started.attempt else links.path(started.order))
 
 
 def _buyer(request: HttpRequest, form: CheckoutForm) -> Buyer:
@@ -143,6 +143,25 @@ def pay(request: HttpRequest, number: str, signature: str) -> HttpResponse:
         messages.info(request, "This order cannot be paid now; here is where it stands.")
         return SeeOther(links.path(order))
     return SeeOther(attempt.url)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("place_order")
+@stripe_failures
+def cancel(request: HttpRequest, number: str, signature: str) -> HttpResponse:
+    """Ask whether an unpaid order shall be canceled; on POST do so, unless money was faster."""
+    order = signed_order(number, signature)
+    if request.method == "POST":
+        by = request.user.pk if request.user.is_authenticated else None
+        try:
+            canceling.cancel(order_id=order.pk, reason=Reason.BUYER, by=by, at=now())
+        except canceling.CannotCancel as error:
+            messages.warning(request, str(error))
+    elif order.is_pending:
+        context = {"order": order, "lines": order.lines.all(), "order_url": links.path(order)}
+        return render(request, "payments/cancel.html", context)
+    return SeeOther(links.path(order))
 
 
 @never_cache

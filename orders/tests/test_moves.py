@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -72,7 +73,27 @@ def test_a_canceled_order_gives_its_units_back() -> None:
 
     variant.refresh_from_db()
     assert (variant.on_hand, variant.reserved) == (3, 0)
-    assert OrderMail.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason.BUYER, [("canceled", "buyer", {"reason": "buyer"})]),
+        (Reason.STAFF, [("canceled", "staff", {"reason": "staff"})]),
+        (Reason.EXPIRY, [("canceled", "expiry", {"reason": "expiry"})]),
+        (Reason.REPLACEMENT, []),
+    ],
+)
+def test_whoever_did_not_order_anew_is_told_that_his_order_is_canceled(
+    reason: Reason, told: list[Any]
+) -> None:
+    order = PendingOrderFactory()
+
+    services.cancel(order=order, reason=reason, cause="", at=NOON, note="Out of print.")
+
+    order.refresh_from_db()
+    assert order.cancel_note == "Out of print."
+    assert list(OrderMail.objects.values_list("kind", "cause", "facts")) == told
 
 
 def test_a_forbidden_move_writes_nothing() -> None:

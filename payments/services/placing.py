@@ -6,6 +6,7 @@ the old one's payment is closed at Stripe first, and one transaction then trades
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -46,23 +47,34 @@ class CartChanged(CannotPlace):
 
 
 class AlreadyPaid(Exception):
-    """The cart's earlier order turned out to be paid, or its payment is on its way."""
+    """What the buyer asks for is ordered, and paid or its payment on its way; `order` is it."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(order.number)
         self.order = order
 
 
-def start_checkout(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> PaymentAttempt:
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An order, and the attempt that is open for it; None where there is nothing to pay."""
+
+    order: Order
+    attempt: PaymentAttempt | None
+
+
+def start_checkout(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Started:
     """Place the cart as an order and open a payment for it, or return those that stand.
 
-    `fingerprint` is the one of the quote that the buyer was shown. Safe to repeat.
+    An order that costs nothing is paid as soon as it is placed. `fingerprint` is the one of the
+    quote that the buyer was shown. Safe to repeat.
     Raises CannotPlace, InsufficientStock, AlreadyPaid, attempts.NotPayable, and the gateway's
     errors; after gateway.Unreachable the order stands and trying again is safe.
     """
     order = _place(cart=cart, buyer=buyer, fingerprint=fingerprint, at=at)
+    if order.is_paid:
+        return Started(order, None)
     fault_point("placing:before-attempt")
-    return attempts.open_attempt(order_id=order.pk, at=at)
+    return Started(order, attempts.open_attempt(order_id=order.pk, at=at))
 
 
 def _place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order:
@@ -97,6 +109,8 @@ def _place_or_name_obstacles(
     root = carts.lock_family(cart)
     pending = [order for order in carts.empty_due(cart=root, at=at) if _waits(order)]
     current = quote(root)
+    if not current.lines:
+        raise _nothing_left(root, fingerprint)
     _check(current, fingerprint)
     if len(pending) == 1 and _is_same(pending[0], buyer, current, at):
         return pending[0]
@@ -112,7 +126,18 @@ def _place_or_name_obstacles(
     stock.lock({*given_back, *current.quantities})
     for order in pending:
         orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=at)
-    return orders.place(cart=root, buyer=buyer, quote=current, at=at)
+    order = orders.place(cart=root, buyer=buyer, quote=current, at=at)
+    if order.total_minor == 0:
+        orders.mark_paid(order=order, reason=Reason.ZERO, cause="", at=at)
+    fault_point("placing:before-commit")
+    return order
+
+
+def _nothing_left(cart: Cart, fingerprint: str) -> CannotPlace | AlreadyPaid:
+    """Return what to say of an empty cart: sent twice, the form asks for what was ordered."""
+    settled = carts.emptied_orders(cart).filter(fingerprint=fingerprint)
+    order = settled.exclude(status=Order.Status.CANCELED).first()
+    return AlreadyPaid(order) if order else CannotPlace("Your cart is empty.")
 
 
 def _waits(order: Order) -> bool:
@@ -120,20 +145,14 @@ def _waits(order: Order) -> bool:
 
 
 def _check(current: Quote, fingerprint: str) -> None:
-    if not current.lines:
-        raise CannotPlace("Your cart is empty.")
-    if current.problems:
-        raise CartChanged(current)
-    if current.fingerprint != fingerprint:
+    if current.problems or current.fingerprint != fingerprint:
         raise CartChanged(current)
     if len(current.lines) > _MOST_LINES:
         raise CannotPlace(
             f"An order holds at most {_MOST_LINES} different editions. Please order in two parts."
         )
     currency = money.currency(current.currency)
-    if current.total_minor == 0:
-        raise CannotPlace("There is nothing to pay for this cart, and we cannot take free orders.")
-    if current.total_minor < currency.minimum_minor:
+    if 0 < current.total_minor < currency.minimum_minor:
         least = money.format_minor(currency.minimum_minor, currency.code)
         raise CannotPlace(f"The least that can be paid by card is {least}.")
     if current.total_minor > currency.maximum_minor:

@@ -58,12 +58,14 @@ def checkout(
     cart: Cart, *, buyer: Buyer | None = None, at: datetime | None = None
 ) -> PaymentAttempt:
     """Place the cart at the price of this moment, and return the attempt that is open for it."""
-    return placing.start_checkout(
+    started = placing.start_checkout(
         cart=cart,
         buyer=buyer or a_buyer(),
         fingerprint=quote(cart).fingerprint,
         at=at or stripe_now(),
     )
+    assert started.attempt, f"{started.order} costs nothing"
+    return started.attempt
 
 
 def deliver(event: dict[str, Any]) -> int:

@@ -110,7 +110,7 @@ def test_a_variant_taken_off_sale_places_nothing(sandbox: Any) -> None:
 
 
 @override_settings(SHIPPING_FLAT_MINOR=0)
-@pytest.mark.parametrize("total_minor", [0, 1, 49])
+@pytest.mark.parametrize("total_minor", [1, 49])
 def test_a_total_below_the_minimum_of_stripe_is_refused(sandbox: Any, total_minor: int) -> None:
     cart = support.cart_with(VariantFactory(price_minor=total_minor))
 
@@ -233,10 +233,10 @@ def test_a_second_tab_cannot_order_again_what_is_paid_but_not_yet_out_of_the_car
         support.deliver(event)
     support.run_jobs(but=("mirror_event", "empty_cart"))
 
-    with pytest.raises(placing.CannotPlace, match="empty"):
+    with pytest.raises(placing.AlreadyPaid) as refusal:
         support.checkout(cart)
 
-    assert Order.objects.count() == 1
+    assert refusal.value.order == Order.objects.get()
 
 
 def test_an_expired_session_makes_room_for_a_new_one_of_the_same_order(sandbox: Any) -> None:
