@@ -1,0 +1,74 @@
+"""What tests of money that goes back share: a paid order, a refund of it, Stripe's news of both."""
+
+from typing import Any
+
+from orders.models import Order
+from payments.models import PaymentAttempt, Refund
+from payments.services import attempts, refunds
+from payments.tests import support
+from shop.models import Variant
+from shop.tests.factories import VariantFactory
+
+
+def paid_order(sandbox: Any, *variants: Variant, quantity: int = 1, **form: str) -> Order:
+    """Return an order that was placed and paid, its jobs done."""
+    attempt = support.checkout(
+        support.cart_with(*variants or [VariantFactory()], quantity=quantity)
+    )
+    sandbox.pay(attempt.url, **form)
+    attempts.reconcile(attempt=attempt, at=support.stripe_now())
+    support.run_jobs()
+    return support.reread(attempt.order)
+
+
+def charge_of(order: Order) -> str:
+    return order.ledger.get(kind="capture").charge_id
+
+
+def intent_of(order: Order) -> str:
+    attempt: PaymentAttempt = order.attempts.get(state="succeeded")
+    return attempt.intent_id or ""
+
+
+def ask(order: Order, amount_minor: int, **how: Any) -> Refund:
+    """Ask for some of the order's only payment back, as staff do."""
+    return refunds.ask(
+        **{
+            "order_id": order.pk,
+            "charge_id": charge_of(order),
+            "amount_minor": amount_minor,
+            "why": Refund.Why.REQUESTED,
+            "by": 7,
+            "at": support.stripe_now(),
+        }
+        | how
+    )
+
+
+def refunded(order: Order, amount_minor: int, **how: Any) -> Refund:
+    """Ask for a refund, and have it sent."""
+    refund = ask(order, amount_minor, **how)
+    support.run_jobs()
+    refund.refresh_from_db()
+    return refund
+
+
+def hear(sandbox: Any) -> None:
+    """Deliver all that Stripe has to tell, in the order in which it happened."""
+    for event in reversed(sandbox.events()):
+        assert support.deliver(event) == 200
+    support.run_jobs()
+
+
+def money(order: Order) -> list[tuple[str, int]]:
+    """Return the order's books without its fees: kind and amount, oldest first."""
+    entries = order.ledger.exclude(kind="fee").order_by("pk")
+    return list(entries.values_list("kind", "amount_minor"))
+
+
+def story(order: Order) -> list[str]:
+    return list(order.events.values_list("reason", flat=True))
+
+
+def mails(order: Order) -> list[str]:
+    return list(order.mails.values_list("kind", flat=True))
