@@ -354,6 +354,10 @@ PAGE_TYPES = (
         lambda page, world: page.goto(f"{world.demo.sandbox_url}/c/pay/cs_test_none"),
         404,
     ),
+    PageType(
+        "the sandbox's switches",
+        lambda page, world: page.goto(f"{world.demo.sandbox_url}/_sandbox/"),
+    ),
     # Last: for a minute nobody here can look for an order.
     PageType("too many tries", _too_often, 429),
 )
