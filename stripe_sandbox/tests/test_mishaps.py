@@ -7,6 +7,7 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import DECLINED, SECONDS, Twin
+from stripe_sandbox.tests.test_conformance import check_answer, check_object
 from stripe_sandbox.tests.test_idempotency import SESSIONS
 
 INTENTS = "/v1/payment_intents"
@@ -158,3 +159,19 @@ def test_what_is_over_or_unknown_is_not_paid_at_the_last_moment(twin: Twin) -> N
     assert twin.post(f"{SESSIONS}/{over.id}/expire").status_code == 400
     assert twin.post(f"{SESSIONS}/cs_test_none/expire").status_code == 404
     assert twin.event_types() == ["checkout.session.expired"]
+
+
+def test_what_a_mishap_leaves_still_fits_the_api(twin: Twin) -> None:
+    for kind in ("wrong_amount", "wrong_currency", "second_charge"):
+        twin.control("faults", kind=kind)
+    session = twin.paid_session()
+    twin.control("clock", advance=10)
+
+    path = f"{SESSIONS}/{session.id}"
+    whole = "payment_intent.latest_charge.balance_transaction"
+    check_answer(twin.get(path, **{"expand[]": whole}).json(), "/v1/checkout/sessions/{session}")
+    charges = twin.get("/v1/charges", payment_intent=session.payment_intent).json()
+    check_answer(charges, "/v1/charges")
+    assert len(charges["data"]) == 2
+    for event in twin.get("/v1/events").json()["data"]:
+        check_object(event["data"]["object"])
