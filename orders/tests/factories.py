@@ -24,7 +24,11 @@ ADDRESS = {
 
 
 def PendingOrderFactory(
-    *, quantities: dict[Variant, int] | None = None, cart: Cart | None = None, **buyer: Any
+    *,
+    quantities: dict[Variant, int] | None = None,
+    cart: Cart | None = None,
+    at: datetime = PLACED_AT,
+    **buyer: Any,
 ) -> Order:
     """Place an order (of one unit unless told) by the shop's own service; its units are held."""
     lines = quantities or {VariantFactory(): 1}
@@ -42,7 +46,7 @@ def PendingOrderFactory(
         currency=next(iter(lines)).currency,
     )
     return services.place(
-        cart=cart or Cart.objects.create(created_at=PLACED_AT),
+        cart=cart or Cart.objects.create(created_at=at),
         buyer=Buyer(
             **{
                 "user": None,
@@ -54,5 +58,5 @@ def PendingOrderFactory(
             | buyer
         ),
         quote=quote,
-        at=PLACED_AT,
+        at=at,
     )

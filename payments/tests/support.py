@@ -1,11 +1,13 @@
 """What payment tests share: a cart to order, Stripe's events delivered as Stripe does, jobs run."""
 
 import json
+import re
 from contextvars import copy_context
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
+import pytest
 import requests
 import stripe
 from django.conf import settings
@@ -148,6 +150,12 @@ def stripe_post(path: str, **form: str) -> Any:
     )
     answer.raise_for_status()
     return answer.json()
+
+
+def stripe_calls(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return every request to Stripe that its library has logged, as "GET /v1/charges"."""
+    found = (re.search(r"method=(\w+) .*url=\S+?(/v1/[^?\s]+)", line) for line in caplog.messages)
+    return [f"{call[1].upper()} {call[2]}" for call in found if call]
 
 
 def all_events() -> list[dict[str, Any]]:
