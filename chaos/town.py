@@ -1,0 +1,227 @@
+"""The shop's processes: started as in production, killed at random and at every fault point."""
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+
+from config.demo import HOST, Part, say, started
+
+__all__ = ["HOST", "PROJECT", "Town", "free_port"]
+
+PROJECT = Path(__file__).resolve().parent.parent
+# Between two troubles of the same process: it must come up and work in between.
+_LIVES_SECONDS = (12.0, 36.0)
+# gunicorn's word for a child that somebody killed.
+_CHILD_KILLED = b"was sent SIGKILL"
+_WEBS = ("front", "back")
+_SETUP = """
+from shop import services
+from shop.clock import now
+from shop.models import Variant
+for place, variant in enumerate(Variant.objects.order_by("pk")):
+    # One in eight is scarce, so that the last unit is fought for.
+    services.receive(variant_id=variant.pk, quantity=3 if place % 8 == 0 else 2000,
+                     reference="chaos", at=now())
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Town:
+    """Sandbox, two web servers, two workers and staff; all but the sandbox may die at any time.
+
+    `front` is where Stripe's webhooks go. A process whose life is over is killed outright, or it
+    was told at its start to kill itself at one of the fault points.
+    """
+
+    def __init__(
+        self, environment: dict[str, str], directory: Path, ports: dict[str, int], seed: int
+    ) -> None:
+        self.environment, self.seed = environment, seed
+        self.database = environment["DATABASE_URL"]
+        self.sandbox = environment["STRIPE_API_HOST"]
+        self.shops = [f"http://{HOST}:{ports[name]}" for name in ("front", "back")]
+        self._directory, self._ports = directory, ports
+        self._dice = random.Random(f"{seed}-town")
+        self._points = fault_points()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._until: dict[str, float] = {}
+        self._point: dict[str, str] = {}
+        self._killed: Counter[str] = Counter()
+        self._stack = ExitStack()
+        self._arguments = {
+            "front": ("manage.py", "web"),
+            "back": ("manage.py", "web"),
+            "worker1": ("manage.py", "worker"),
+            "worker2": ("manage.py", "worker"),
+            "staff": ("-m", "chaos.staff", str(seed)),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name in list(self._running):
+            self._kill(name)
+        self._stack.close()
+
+    @property
+    def kills(self) -> int:
+        """How many processes were killed so far, those of web servers as their logs tell."""
+        return self._killed.total() + sum(
+            (self._directory / f"{name}.log").read_bytes().count(_CHILD_KILLED) for name in _WEBS
+        )
+
+    def told(self) -> str:
+        rows = ", ".join(f"{name} {count}" for name, count in sorted(self._killed.items()))
+        return f"{self.kills} ({rows})"
+
+    def open(self) -> None:
+        """Set the database up and start everything."""
+        say("Setting up ...")
+        for command in (
+            ("migrate", "--verbosity", "0"),
+            ("seed",),
+            ("shell", "--verbosity", "0", "-c", _SETUP),
+        ):
+            self.manage(*command)
+        webhook = self.manage("provision_webhook").strip()
+        part = Part(
+            "sandbox",
+            (
+                "-m",
+                "stripe_sandbox",
+                "--port",
+                str(self._ports["sandbox"]),
+                "--seed",
+                str(self.seed),
+                "--state",
+                str(self._directory / "sandbox.sqlite3"),
+            ),
+            self._directory / "sandbox.log",
+            (self._ports["sandbox"], "/_sandbox/faults"),
+        )
+        environment = self.environment | {"STRIPE_WEBHOOK_URL": webhook}
+        self._stack.enter_context(started([part], environment))
+        for name in self._arguments:
+            self._start(name)
+        self.await_shops()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of the shop to its end; return what it wrote."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def await_shops(self) -> None:
+        for shop in self.shops:
+            give_up_at = time.monotonic() + 60
+            while not _answers(f"{shop}/health"):
+                if time.monotonic() > give_up_at:
+                    raise TimeoutError(f"{shop} does not answer")
+                time.sleep(0.2)
+
+    def trouble(self) -> None:
+        """Kill whose time has come, and start again what is dead."""
+        for name in self._arguments:
+            process = self._running[name]
+            if process.poll() is not None:
+                if process.returncode == -signal.SIGKILL:
+                    self._killed[self._point[name] or "at random"] += 1
+                self._start(name)
+            elif time.monotonic() > self._until[name]:
+                if name in _WEBS and self._dice.random() < 0.7:
+                    self._kill_child(name)
+                    self._until[name] += self._dice.uniform(*_LIVES_SECONDS)
+                else:
+                    self._kill(name)
+                    self._killed["at random"] += 1
+                    self._start(name)
+
+    def calm(self) -> None:
+        """End everything, then start web and one worker that nothing happens to."""
+        for name in list(self._running):
+            self._kill(name)
+        for name in ("front", "back", "worker1"):
+            self._start(name, in_peace=True)
+        self.await_shops()
+
+    def _start(self, name: str, *, in_peace: bool = False) -> None:
+        point = "" if in_peace or self._dice.random() < 0.4 else self._dice.choice(self._points)
+        # Stripe's events must arrive now and then.
+        self._point[name] = "" if name == "front" else point
+        self._until[name] = time.monotonic() + self._dice.uniform(*_LIVES_SECONDS)
+        port = self._ports.get(name)
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, *self._arguments[name]],
+                cwd=PROJECT,
+                env=self.environment
+                | {
+                    "FAULT_POINT": self._point[name],
+                    "GUNICORN_CMD_ARGS": f"--bind {HOST}:{port} --workers 1 --threads 4",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _kill_child(self, name: str) -> None:
+        """Kill one of a web server's own processes; the server makes another."""
+        parent = self._running[name].pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        if children:
+            with suppress(ProcessLookupError):
+                os.kill(int(self._dice.choice(children)), signal.SIGKILL)
+
+    def _kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def fault_points() -> list[str]:
+    """Return the points, named in the code, at which a process of payments or orders may die."""
+    found: set[str] = set()
+    for room in ("payments", "orders"):
+        for path in (PROJECT / room).rglob("*.py"):
+            if "tests" not in path.parts:
+                found.update(re.findall(r'fault_point\("([^"]+)"\)', path.read_text()))
+    return sorted(point for point in found if not point.startswith("endpoints:"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False

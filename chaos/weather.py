@@ -1,0 +1,168 @@
+"""Weather: faults on the wire, what banks decide, what Stripe's dashboard does, time that flies."""
+
+import random
+import threading
+from collections import Counter
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from chaos.town import Town
+
+_STEP_SECONDS = 1.0
+_CALL = {"times": 2}
+# Each with what narrows it down, so that it meets what it is about.
+_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "drop_answer", "method": "POST", "path": "/v1/", **_CALL},
+    {"kind": "cut", "path": "/v1/", **_CALL},
+    {"kind": "refuse", "path": "/v1/", **_CALL},
+    {"kind": "error_before", "path": "/v1/", **_CALL},
+    {"kind": "error_after", "method": "POST", "path": "/v1/", **_CALL},
+    {"kind": "rate_limit", "path": "/v1/", **_CALL},
+    {"kind": "conflict", "method": "POST", "path": "/v1/", **_CALL},
+    {"kind": "forbidden", "path": "/v1/", **_CALL},
+    {"kind": "slow", "path": "/v1/", "seconds": 1, **_CALL},
+    {"kind": "stale_read", "path": "/v1/", **_CALL},
+    {"kind": "pay_at_expire", "times": 1},
+    {"kind": "wrong_amount", "by": -100, "times": 1},
+    {"kind": "wrong_currency", "currency": "usd", "times": 1},
+    {"kind": "second_charge", "times": 1},
+    {"kind": "refund_pending", "times": 1},
+    {"kind": "webhook_duplicate", "times": 10},
+    {"kind": "webhook_shuffle", "times": 20},
+    {"kind": "webhook_delay", "seconds": 20, "times": 10},
+    {"kind": "webhook_drop", "times": 10},
+    {"kind": "webhook_cut", "times": 3},
+)
+
+
+class Weather:
+    """A thread that changes the weather every second; on leaving, the sky clears."""
+
+    def __init__(self, town: Town, seed: int) -> None:
+        self._town = town
+        self._dice = random.Random(f"{seed}-weather")
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._change)
+        self._struck: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        self._clear()
+
+    def told(self) -> str:
+        struck = self._struck + self._asked
+        return ", ".join(f"{kind} {count}" for kind, count in sorted(struck.items()))
+
+    def _change(self) -> None:
+        step = 0
+        while not self._done.wait(_STEP_SECONDS):
+            step += 1
+            if step % 5 == 0:
+                self._clear()
+                for fault in self._dice.sample(_FAULTS, 7):
+                    self.control("POST", "faults", fault)
+            self.decide(self._dice)
+            self._from_the_dashboard()
+            if step % 15 == 0:
+                self.control("POST", "clock", {"advance": self._dice.choice((300, 900, 2400))})
+            if step % 4 == 0:
+                self._send_what_was_never_asked_for()
+
+    def _clear(self) -> None:
+        """Count what struck, and switch all off."""
+        for fault in self.control("GET", "faults").get("data", []):
+            initial = next(f["times"] for f in _FAULTS if f["kind"] == fault["kind"])
+            self._struck[fault["kind"]] += initial - fault["times"]
+        self.control("DELETE", "faults")
+
+    def control(self, method: str, path: str, fields: Any = None) -> Any:
+        """Speak to the sandbox's control API; a refusal is an answer too."""
+        answer = requests.request(
+            method, f"{self._town.sandbox}/_sandbox/{path}", json=fields, timeout=20
+        )
+        return answer.json() if answer.content else {}
+
+    def listed(self, path: str) -> list[dict[str, Any]]:
+        """Return the latest hundred of what Stripe lists; none when the weather is in the way."""
+        key = self._town.environment["STRIPE_SECRET_KEY"]
+        try:
+            answer = requests.get(
+                f"{self._town.sandbox}/v1/{path}",
+                params={"limit": 100},
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=20,
+            )
+            found: list[dict[str, Any]] = answer.json().get("data", [])
+        except (requests.RequestException, ValueError):
+            return []
+        return found
+
+    def decide(self, dice: random.Random, *, share: float = 0.3) -> int:
+        """Let banks decide some of what waits for them; return how much waits still."""
+        waiting = 0
+        for intent in self.listed("payment_intents"):
+            if intent["status"] == "processing":
+                waiting += 1
+                if dice.random() < share:
+                    outcome = dice.choice(("succeeded", "succeeded", "failed"))
+                    self._ask(f"bank_debits/{intent['id']}", {"outcome": outcome}, "debit decided")
+        for refund in self.listed("refunds"):
+            if refund["status"] in {"pending", "requires_action"}:
+                waiting += 1
+                if dice.random() < share:
+                    outcome = dice.choice(("succeeded", "failed", "canceled", "requires_action"))
+                    self._ask(f"refunds/{refund['id']}", {"outcome": outcome}, f"refund {outcome}")
+        for dispute in self.listed("disputes"):
+            if dispute["status"] not in {"won", "lost", "warning_closed", "prevented"}:
+                waiting += 1
+                if dice.random() < share / 3:
+                    is_inquiry = dispute["status"].startswith("warning")
+                    steps = (
+                        ("submit", "close", "escalate") if is_inquiry else ("submit", "win", "lose")
+                    )
+                    step = dice.choice(steps)
+                    self._ask(f"disputes/{dispute['id']}", {"action": step}, f"dispute {step}")
+        return waiting
+
+    def _from_the_dashboard(self) -> None:
+        """What people do on Stripe's own pages, and banks on their own."""
+        paid = [i for i in self.listed("payment_intents") if i["status"] == "succeeded"]
+        if not paid:
+            return
+        intent = {"payment_intent": self._dice.choice(paid)["id"]}
+        what = self._dice.random()
+        if what < 0.12:
+            self._ask("refunds", intent | {"amount": 100}, "refund in the dashboard")
+        elif what < 0.18:
+            self._ask("refunds", intent, "full refund in the dashboard")
+        elif what < 0.26:
+            self._ask("disputes", intent, "dispute")
+        elif what < 0.31:
+            self._ask("disputes", intent | {"inquiry": True}, "inquiry")
+        elif what < 0.4:
+            done = [r for r in self.listed("refunds") if r["status"] == "succeeded"]
+            if done:
+                refund = self._dice.choice(done)["id"]
+                self._ask(f"refunds/{refund}", {"outcome": "failed"}, "refund failed after all")
+
+    def _send_what_was_never_asked_for(self) -> None:
+        kind = self._dice.choice(("forged", "replay", "foreign", "unknown"))
+        if kind != "unknown":
+            self._ask("events", {"kind": kind}, f"{kind} event")
+
+    def _ask(self, path: str, fields: dict[str, Any], what: str) -> None:
+        if "error" not in self.control("POST", path, fields):
+            self._asked[what] += 1
