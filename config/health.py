@@ -13,6 +13,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from config import queue_health
 from payments import stripe_check
 from payments.services import endpoints
 from shop.clock import now
@@ -21,23 +22,6 @@ OK = "ok"
 UNREACHABLE, UNKNOWN = "unreachable", "unknown"
 _STARTED = time.monotonic()
 _QUERY_MILLISECONDS = 2000
-# How long a job that is due may wait, in seconds. A buyer waits for the first; nobody does for the
-# last two.
-_LONGEST_WAITS = {"webhooks": 120.0, "mirror": 3600.0, "images": 3600.0}
-_LONGEST_WAIT = 300.0
-_WAITS = """
-    SELECT job.queue_name,
-           EXTRACT(EPOCH FROM now() - min(COALESCE(job.scheduled_at, queued.at)))::float
-    FROM procrastinate_jobs job
-    JOIN procrastinate_events queued ON queued.job_id = job.id AND queued.type = 'deferred'
-    WHERE job.status = 'todo' AND COALESCE(job.scheduled_at, '-infinity') <= now()
-    GROUP BY job.queue_name
-"""
-_HAS_WORKER = """
-    SELECT EXISTS (
-        SELECT FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)
-    )
-"""
 
 
 @never_cache
@@ -62,7 +46,7 @@ def deep(request: HttpRequest) -> JsonResponse:
     queries; only the worker ever calls Stripe.
     """
     known = _from_the_database()
-    cache = _cache(known["database"])
+    cache = cache_word(known["database"])
     at = now()
     checks = {
         **known,
@@ -95,20 +79,16 @@ def _from_the_database() -> dict[str, str]:
             words["database"] = OK
             is_there = endpoints.working().filter(livemode=settings.STRIPE_LIVE_MODE).exists()
             words["webhook"] = OK if is_there else "missing"
-            cursor.execute(_HAS_WORKER, [settings.WORKER_STALLED_SECONDS])
-            has_worker = cursor.fetchone() == (True,)
-            cursor.execute(_WAITS)
-            is_behind = any(
-                seconds > _LONGEST_WAITS.get(name, _LONGEST_WAIT)
-                for name, seconds in cursor.fetchall()
-            )
-            words["queue"] = "no worker" if not has_worker else "behind" if is_behind else OK
+            if not queue_health.has_worker():
+                words["queue"] = "no worker"
+            else:
+                words["queue"] = "behind" if queue_health.behind() else OK
     except Error:
         return words
     return words
 
 
-def _cache(database: str) -> str:
+def cache_word(database: str) -> str:
     """Return `ok` or `unreachable`; only a value that comes back proves that the cache answers.
 
     django-redis is told to be silent about a Redis that is away.

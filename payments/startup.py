@@ -52,21 +52,25 @@ def require_migrations() -> None:
     The other way round is no fault: while a new version is rolled out, the old one runs on newer
     tables.
     """
+    missing = missing_migrations()
     connection = _postgres(DEFAULT_DB_ALIAS)
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     # Nothing must be left open: `web` replaces this process by another program.
     connection.close()
     connection.close_pool()
-    if plan:
-        names = ", ".join(
-            f"{migration.app_label}.{migration.name}" for migration, _back in plan[:5]
-        )
-        more = f" and {len(plan) - 5} more" if len(plan) > 5 else ""
+    if missing:
+        names = ", ".join(missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise CommandError(
             f"The database lacks migrations of this version ({names}{more}), so this process does "
             "not start. Run: manage.py migrate (with compose: docker compose run --rm migrate)"
         )
+
+
+def missing_migrations() -> list[str]:
+    """Return the migrations of this code that the database has not, like `shop.0001_initial`."""
+    executor = MigrationExecutor(_postgres(DEFAULT_DB_ALIAS))
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _back in plan]
 
 
 def _reason_to_wait(connection: DatabaseWrapper, where: str) -> str:

@@ -12,7 +12,7 @@ from stripe_sandbox.errors import no_such
 from stripe_sandbox.store import Record, Store
 from stripe_sandbox.twin import Twin
 
-_NOTHING_MORE = {"additional": [], "minimum": []}
+_NOTHING_MORE: dict[str, list[str]] = {"additional": [], "minimum": []}
 
 
 def read(call: Call, account_id: str = objects.ACCOUNT_ID) -> Record:

@@ -9,6 +9,7 @@ from payments.gateway.account import (
     own_account,
     payment_currencies,
     publishable_key_opens,
+    time_at_stripe,
     try_publishable_key,
 )
 from payments.gateway.books import ListedCharge, all_charges, all_disputes, all_refunds
@@ -107,6 +108,7 @@ __all__ = [
     "session_of_attempt",
     "session_of_intent",
     "signature",
+    "time_at_stripe",
     "try_publishable_key",
     "update_endpoint",
 ]

@@ -1,5 +1,6 @@
 """Whose keys these are, and what Stripe lets that account do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -13,13 +14,10 @@ from payments.gateway.errors import failures
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Our account; `answered_at` is the time of Stripe's clock, to the second."""
-
     id: str
     country: str
     charges_enabled: bool
     capabilities: dict[str, str]
-    answered_at: datetime
 
 
 def own_account() -> Account:
@@ -32,8 +30,20 @@ def own_account() -> Account:
         country=found.country or "",
         charges_enabled=bool(found.charges_enabled),
         capabilities=capabilities.to_dict() if capabilities else {},
-        answered_at=parsedate_to_datetime(found.last_response.headers["Date"]),
     )
+
+
+def time_at_stripe() -> datetime | None:
+    """Read Stripe's clock, to the second; None when its answer does not tell."""
+    with failures():
+        try:
+            answer = client().v1.accounts.retrieve_current().last_response
+        except stripe.PermissionError as refusal:
+            headers: Mapping[str, str] = refusal.headers or {}
+        else:
+            headers = answer.headers if answer else {}
+    date = headers.get("Date")
+    return parsedate_to_datetime(date) if date else None
 
 
 def payment_currencies(country: str) -> frozenset[str]:

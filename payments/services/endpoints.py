@@ -26,7 +26,7 @@ from payments.services.news import HANDLED
 from shop.faults import fault_point
 
 # The row of an endpoint that this shop did not make: Stripe CLI's, the sandbox's, a person's.
-_BY_HAND = "we_shop"
+BY_HAND = "we_shop"
 _LOCK = 0x776562686F6F6B  # any number that nobody else locks
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".test")
 
@@ -82,14 +82,22 @@ def working() -> QuerySet[WebhookEndpoint]:
     return endpoints
 
 
+def in_use() -> WebhookEndpoint | None:
+    """Return the endpoint by which this shop's events come in now, if there is one."""
+    here = working().filter(livemode=settings.STRIPE_LIVE_MODE, id__startswith="we_")
+    if settings.STRIPE_WEBHOOK_SECRET:
+        here = here.filter(id=BY_HAND, secret=settings.STRIPE_WEBHOOK_SECRET)
+    return here.order_by("-djstripe_created").first()
+
+
 def keep_by_hand() -> Provisioned:
     """Have a row with the secret of STRIPE_WEBHOOK_SECRET; its address never changes."""
-    row = WebhookEndpoint.objects.filter(id=_BY_HAND).first()
+    row = WebhookEndpoint.objects.filter(id=BY_HAND).first()
     is_new = row is None
-    row = row or WebhookEndpoint(id=_BY_HAND)
+    row = row or WebhookEndpoint(id=BY_HAND)
     changed = _bring_up_to_date(
         row,
-        url=_address(row.djstripe_uuid),
+        url=address(row.djstripe_uuid),
         secret=settings.STRIPE_WEBHOOK_SECRET,
         api_version=settings.STRIPE_API_VERSION,
         # What is sent was chosen by whoever made it.
@@ -108,7 +116,7 @@ def provision(*, renew: bool = False) -> Provisioned:
         at_stripe = {endpoint.id: endpoint for endpoint in gateway.list_endpoints()}
         rows = _rows()
         row = next((row for row in rows if row.id in at_stripe), rows[0] if rows else None)
-        old = {found for found in at_stripe if at_stripe[found].url.startswith(_address())}
+        old = {found for found in at_stripe if at_stripe[found].url.startswith(address())}
         why_new = _why_new(row, at_stripe, old, renew)
         if row is None or why_new:
             made = _make()
@@ -134,11 +142,11 @@ def _alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _address(uuid: UUID | None = None) -> str:
+def address(uuid: UUID | None = None) -> str:
     """Return the address of an endpoint, or, without `uuid`, what all of them begin with."""
     path = reverse("djstripe:djstripe_webhook_by_uuid", args=[uuid or UUID(int=0)])
-    address: str = settings.SITE_URL + path
-    return address if uuid else address.removesuffix(f"{UUID(int=0)}/")
+    url: str = settings.SITE_URL + path
+    return url if uuid else url.removesuffix(f"{UUID(int=0)}/")
 
 
 def _rows() -> list[WebhookEndpoint]:
@@ -147,7 +155,7 @@ def _rows() -> list[WebhookEndpoint]:
     Rows that dj-stripe has copied from Stripe have no secret: they are other sites' endpoints.
     """
     rows = WebhookEndpoint.objects.filter(livemode=settings.STRIPE_LIVE_MODE, id__startswith="we_")
-    return list(rows.exclude(id=_BY_HAND).exclude(secret="").order_by("-djstripe_created"))
+    return list(rows.exclude(id=BY_HAND).exclude(secret="").order_by("-djstripe_created"))
 
 
 def _why_new(
@@ -170,7 +178,7 @@ def _why_new(
 def _make() -> gateway.Endpoint:
     uuid = uuid4()
     made = gateway.create_endpoint(
-        url=_address(uuid),
+        url=address(uuid),
         events=HANDLED,
         # dj-stripe takes the uuid from here, should the row be copied from Stripe again.
         metadata={"app": settings.STRIPE_APP_TAG, "djstripe_uuid": str(uuid)},
@@ -186,7 +194,7 @@ def _make() -> gateway.Endpoint:
 
 
 def _update(row: WebhookEndpoint, found: gateway.Endpoint) -> tuple[str, ...]:
-    url = _address(row.djstripe_uuid)
+    url = address(row.djstripe_uuid)
     differs = {
         "url": found.url != url,
         "enabled_events": set(found.enabled_events) != set(HANDLED),
@@ -208,7 +216,7 @@ def _delete(old: set[str], at_stripe: dict[str, gateway.Endpoint]) -> tuple[str,
             pass  # somebody was quicker
         except gateway.GatewayError as error:
             raise OldNotDeleted(endpoint_id) from error
-    stale = [*old, *([_BY_HAND] if old else [])]
+    stale = [*old, *([BY_HAND] if old else [])]
     WebhookEndpoint.objects.filter(id__in=stale).delete()
     return tuple(sorted(old & at_stripe.keys()))
 
