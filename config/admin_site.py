@@ -26,13 +26,13 @@ def policy(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def _page(title: str, icon: str, model: str) -> dict[str, Any]:
-    """Return a menu entry for the list of `model` ("app.model"), shown to who may view it."""
+def _page(title: str, icon: str, model: str, view: str = "changelist") -> dict[str, Any]:
+    """Return a menu entry for a page of `model` ("app.model"), shown to who may view it."""
     app, name = model.split(".")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "link": reverse_lazy(f"admin:{app}_{name}_{view}"),
         "permission": lambda request: any(
             request.user.has_perm(f"{app}.{verb}_{name}") for verb in ("view", "change")
         ),
@@ -49,8 +49,10 @@ _MENU: list[dict[str, Any]] = [
         "items": [
             _page("Orders", "receipt_long", "orders.order"),
             _page("Reviews", "rule", "orders.review"),
+            _page("Disputes", "gavel", "payments.dispute"),
             _page("Payment attempts", "credit_card", "payments.paymentattempt"),
             _page("Ledger", "account_balance", "payments.ledgerentry"),
+            _page("Books by day", "calendar_month", "payments.ledgerentry", view="days"),
         ],
     },
     {

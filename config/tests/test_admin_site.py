@@ -73,7 +73,7 @@ def test_every_list_answers_with_and_without_a_search(staff: Client, model: Any)
 
 
 def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
-    order = _a_paid_order(sandbox)
+    order = _a_disputed_order(sandbox)
     _copies_of_what_no_purchase_brings()
     open_review(
         order=order, reason=Review.Reason.SECOND, cause="ch_2", detail="", at=support.stripe_now()
@@ -86,10 +86,13 @@ def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
     assert {model._meta.label for model, status in seen.items() if status != 200} == set()
 
 
-def _a_paid_order(sandbox: Any) -> Order:
+def _a_disputed_order(sandbox: Any) -> Order:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
     sandbox.post("clock", advance=10)
+    intent = support.stripe_get(f"checkout/sessions/{attempt.session_id}")["payment_intent"]
+    sandbox.refund_in_dashboard(intent, amount=100)
+    sandbox.dispute(intent)
     for event in sandbox.events():
         support.deliver(event)
     support.run_jobs(but=())
@@ -105,12 +108,6 @@ def _copies_of_what_no_purchase_brings() -> None:
     djstripe.PaymentMethod.objects.create(id="pm_1", stripe_data={"type": "card"}, **shared)
     charge = djstripe.Charge.objects.get()
     djstripe.Refund.objects.create(id="re_1", charge=charge, amount=100, currency="eur", **shared)
-    djstripe.Dispute.objects.create(
-        id="dp_1",
-        charge=charge,
-        stripe_data={"amount": 100, "currency": "eur", "status": "needs_response"},
-        **shared,
-    )
 
 
 def _open_one(staff: Client, model: Any) -> int:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from payments.admin import display
+from payments.admin import accounting, display
 from payments.models import LedgerEntry, PaymentAttempt
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
 
@@ -18,18 +18,29 @@ class _Amount:
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(_Amount, ReadOnlyAdmin):
-    list_display = ("booked_at", "order", "kind", "amount", "stripe_id")
-    list_display_links = ("booked_at", "kind")
-    list_filter = ("kind", "currency", "booked_at")
+    list_display = ("occurred_at", "order", "kind", "amount", "stripe_id")
+    list_display_links = ("occurred_at", "kind")
+    list_filter = ("kind", "currency", "occurred_at")
     list_select_related = ("order",)
-    search_fields = ("stripe_id", "order__number")
-    ordering = ("-pk",)
-    fields = ("order", "attempt", "kind", "amount", "stripe_id", "form_key", "booked_at")
+    search_fields = ("stripe_id", "charge_id", "order__number")
+    ordering = ("-occurred_at", "-pk")
+    fields = (
+        "order",
+        "attempt",
+        ("kind", "amount"),
+        ("occurred_at", "booked_at"),
+        ("stripe_id", "charge_id"),
+        "form_key",
+    )
+    custom_urls = (
+        ("days/", "payments_ledgerentry_days", accounting.by_day),
+        ("export/", "payments_ledgerentry_export", accounting.export),
+    )
 
 
 class LedgerInline(_Amount, ReadOnlyInline):
     model = LedgerEntry
-    fields = ("booked_at", "kind", "amount", "stripe_id")
+    fields = ("occurred_at", "kind", "amount", "stripe_id", "booked_at")
     readonly_fields = ("amount",)
 
 

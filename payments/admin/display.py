@@ -1,15 +1,28 @@
 """How staff's pages show money, people, links and JSON."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db.models import CharField, OuterRef, Subquery
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from accounts.models import User
 from shop.money import UnsupportedCurrency, format_minor
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def badge(*, colors: dict[str, str], **options: str) -> Callable[[Method], Method]:
+    """Show what a column's method returns, a key of `colors` and the text, as a colored badge.
+
+    Other options are those of Django's `display`. The color never tells it alone.
+    """
+    mark: Callable[[Method], Method] = display(label=colors, **options)
+    return mark
 
 
 def money(amount_minor: int, currency: str) -> str:

@@ -1,19 +1,28 @@
 """Orders with everything that happened to them, on one page."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from orders import links
-from orders.models import Order, OrderEvent, OrderLine, OrderMail, Review
-from payments.admin import display
+from orders.models import Order, Review
+from payments.admin import accounting, display, disputes
 from payments.admin.books import AttemptInline, LedgerInline
+from payments.admin.order_parts import (
+    FulfillmentInline,
+    LineInline,
+    MailInline,
+    RefundInline,
+    StoryInline,
+)
 from payments.admin.reviews import ReviewInline
-from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+from shop.read_only import ReadOnlyAdmin
 
 # Where the ids that Stripe's pages and mails name are kept here.
 _STRIPE_IDS = {
@@ -22,56 +31,12 @@ _STRIPE_IDS = {
     "ch": "ledger__stripe_id",
     "py": "ledger__stripe_id",
     "txn": "ledger__stripe_id",
+    "re": "refunds__stripe_id",
+    "pyr": "refunds__stripe_id",
+    "du": "disputes__stripe_id",
+    "dp": "disputes__stripe_id",
     "evt": "inbox_events__event_id",
 }
-
-
-class LineInline(ReadOnlyInline):
-    model = OrderLine
-    fields = ("title", "sku", "quantity", "unit_price", "discount", "sum")
-    readonly_fields = ("unit_price", "discount", "sum")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
-        lines: QuerySet[OrderLine] = super().get_queryset(request)
-        return lines.select_related("order")
-
-    def unit_price(self, line: OrderLine) -> str:
-        return display.money(line.unit_price_minor, line.order.currency)
-
-    def discount(self, line: OrderLine) -> str:
-        return display.money(line.discount_minor, line.order.currency)
-
-    def sum(self, line: OrderLine) -> str:
-        return display.money(line.subtotal_minor - line.discount_minor, line.order.currency)
-
-
-class StoryInline(ReadOnlyInline):
-    """What happened, when, why, and which event of Stripe's or which person brought it about."""
-
-    model = OrderEvent
-    verbose_name_plural = "story"
-    fields = ("happened_at", "from_status", "to_status", "reason", "brought_about_by", "by")
-    readonly_fields = ("brought_about_by", "by")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
-        events: QuerySet[OrderEvent] = super().get_queryset(request)
-        return events.annotate(by_email=display.email_of("by_user_id"))
-
-    @admin.display(description="cause", empty_value="-")
-    def brought_about_by(self, event: OrderEvent) -> str:
-        if event.cause.startswith("evt_"):
-            return display.link(
-                "payments_inboxevent_changelist", event.cause, query=f"?q={event.cause}"
-            )
-        return event.cause
-
-    def by(self, event: OrderEvent) -> str:
-        return getattr(event, "by_email", None) or "-"
-
-
-class MailInline(ReadOnlyInline):
-    model = OrderMail
-    fields = ("kind", "cause", "due_at", "sent_at")
 
 
 def _open_reviews() -> QuerySet[Review]:
@@ -94,10 +59,12 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    list_display = ("number", "state", "total", "email", "placed_at", "in_review")
-    list_filter = ("status", OpenReviewFilter, "placed_at")
+    list_display = ("number", "state", "total", "email", "placed_at", "in_review", "disputed")
+    list_filter = ("status", OpenReviewFilter, disputes.OrderFilter, "placed_at")
     search_fields = ("number", "email")
-    search_help_text = "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, evt_, txn_)."
+    search_help_text = (
+        "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, re_, du_, evt_, txn_)."
+    )
     readonly_fields = ("total",)
     fieldsets = (
         (
@@ -107,11 +74,12 @@ class OrderAdmin(ReadOnlyAdmin):
                     ("number", "status"),
                     ("email", "user"),
                     ("placed_at", "placed_by"),
-                    "in_review",
+                    ("in_review", "dispute"),
                 )
             },
         ),
         ("Totals", {"fields": ("subtotal", "discount", "shipping", "tax", "total", "includes")}),
+        ("Books", {"fields": ("books",)}),
         ("Addresses", {"fields": ("shipping_to", "billing_to")}),
         (
             "Deadlines and particulars",
@@ -124,11 +92,35 @@ class OrderAdmin(ReadOnlyAdmin):
             },
         ),
     )
-    inlines = (LineInline, StoryInline, ReviewInline, AttemptInline, LedgerInline, MailInline)
+    inlines = (
+        LineInline,
+        StoryInline,
+        ReviewInline,
+        disputes.DisputeInline,
+        RefundInline,
+        FulfillmentInline,
+        AttemptInline,
+        LedgerInline,
+        MailInline,
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         orders: QuerySet[Order] = super().get_queryset(request)
-        return orders.select_related("user").annotate(has_open_review=Exists(_open_reviews()))
+        open_disputes = disputes.open_of_order()
+        return orders.select_related("user").annotate(
+            has_open_review=Exists(_open_reviews()),
+            has_open_dispute=Exists(open_disputes),
+            answer_due_at=Subquery(open_disputes.values("due_at")[:1]),
+        )
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Order | None:
+        order: Order | None = super().get_object(request, object_id, from_field)
+        if order is not None:
+            # Kept with the row: the page asks for a field's words several times over.
+            setattr(order, "sums", list(order.ledger.sums()))  # noqa: B010 - no field of its own
+        return order
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
@@ -151,6 +143,20 @@ class OrderAdmin(ReadOnlyAdmin):
     @admin.display(description="open review")
     def in_review(self, order: Order) -> str:
         return "waits for a person" if getattr(order, "has_open_review", False) else ""
+
+    @display.badge(colors={"open": "danger"}, description="dispute")
+    def disputed(self, order: Order) -> tuple[str, str] | str:
+        return ("open", words) if (words := self.dispute(order)) else ""
+
+    def dispute(self, order: Order) -> str:
+        if not getattr(order, "has_open_dispute", False):
+            return ""
+        due_at: datetime | None = getattr(order, "answer_due_at", None)
+        return f"answer by {due_at:%-d %B %Y, %H:%M} UTC" if due_at else "open"
+
+    def books(self, order: Order) -> SafeString:
+        sums = accounting.sums_table(getattr(order, "sums", ()))
+        return render_to_string("unfold/components/table.html", {"table": sums})
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:

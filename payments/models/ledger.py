@@ -1,10 +1,11 @@
 """The books: money that moved."""
 
-from typing import Self
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Now, TruncDate
 
 from orders.models import Order
 from payments.models.attempts import PaymentAttempt
@@ -28,12 +29,42 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
         """Keep money that banks took back, and gave again."""
         return self.filter(kind__in=[LedgerEntry.Kind.DISPUTE, LedgerEntry.Kind.DISPUTE_REVERSAL])
 
+    def between(self, first: date, last: date) -> Self:
+        """Keep money that moved on these days (UTC) and those between them."""
+        return self.filter(
+            occurred_at__gte=datetime.combine(first, time(), UTC),
+            occurred_at__lt=datetime.combine(last + timedelta(days=1), time(), UTC),
+        )
+
+    def sums(self) -> models.QuerySet["LedgerEntry", Any]:
+        """Return a dictionary per currency: the signed sums of each kind, and `net` of all."""
+        return self.order_by("currency").values("currency").annotate(**_sums())
+
+    def sums_by_day(self) -> models.QuerySet["LedgerEntry", Any]:
+        """Return a dictionary per `day` (UTC, the latest first) and currency, as `sums` does."""
+        days = self.annotate(day=TruncDate("occurred_at", tzinfo=UTC))
+        return days.order_by("-day", "currency").values("day", "currency").annotate(**_sums())
+
     def total_minor(self, currency: str) -> int:
         """Return the signed sum in one currency, in minor units."""
         total: int | None = self.filter(currency=currency).aggregate(total=Sum("amount_minor"))[
             "total"
         ]
         return total or 0
+
+
+def _sums() -> dict[str, Sum]:
+    kind = LedgerEntry.Kind
+    kinds = {
+        "captured": Q(kind=kind.CAPTURE),
+        "given_back": Q(kind__in=[kind.REFUND, kind.REFUND_REVERSAL]),
+        "disputed": Q(kind__in=[kind.DISPUTE, kind.DISPUTE_REVERSAL]),
+        "fees": Q(kind=kind.FEE),
+        # What all this left in the balance at Stripe, which knows nothing of manual entries.
+        "net": ~Q(kind=kind.MANUAL),
+        "manual": Q(kind=kind.MANUAL),
+    }
+    return {name: Sum("amount_minor", filter=only, default=0) for name, only in kinds.items()}
 
 
 class LedgerEntry(models.Model):

@@ -27,14 +27,15 @@ def book(
 ) -> bool:
     """Book signed minor units, once per kind and Stripe object; return whether that was now.
 
-    `occurred_at` is when the money moved by Stripe's clock, the day that it counts to.
+    `occurred_at` is when the money moved by Stripe's clock, the day that it counts to. Without an
+    attempt it belongs to that of its charge.
     """
     _entry, is_new = LedgerEntry.objects.get_or_create(
         kind=kind,
         stripe_id=stripe_id,
         defaults={
             "order": order,
-            "attempt": attempt,
+            "attempt": attempt or _attempt_of(charge_id),
             "charge_id": charge_id,
             "amount_minor": amount_minor,
             "currency": currency,
@@ -43,6 +44,11 @@ def book(
         },
     )
     return is_new
+
+
+def _attempt_of(charge_id: str) -> PaymentAttempt | None:
+    capture = LedgerEntry.objects.filter(kind=Kind.CAPTURE, stripe_id=charge_id)
+    return PaymentAttempt.objects.filter(ledger__in=capture).first()
 
 
 def book_capture(*, order: Order, attempt: PaymentAttempt, charge: Charge, at: datetime) -> bool:

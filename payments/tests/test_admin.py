@@ -62,6 +62,7 @@ def _event(event_id: str, state: InboxEvent.State = InboxEvent.State.FAILED) -> 
             "id": event_id,
             "type": "charge.updated",
             "livemode": False,
+            "created": int(PLACED_AT.timestamp()),
             "data": {"object": {"name": "<b>Ada</b>"}},
         },
         source=InboxEvent.Source.WEBHOOK,
@@ -179,7 +180,7 @@ def test_an_orders_page_costs_the_same_however_much_happened(
         _capture(order, f"ch_{number}", 100)
         _review(order, f"ch_{number}")
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(13):
         answer = staff.get(_detail(order))
 
     assert answer.status_code == 200

@@ -1,0 +1,191 @@
+"""The books by day, and as a file for the accountant. A day is one of UTC, as at Stripe."""
+
+import csv
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from payments.admin import display
+from payments.models import LedgerEntry
+from shop.clock import now
+from shop.money import UnsupportedCurrency, to_decimal
+
+_DAYS_PER_PAGE = 31
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
+_SUMS = {
+    "captured": "captured",
+    "given_back": "given back",
+    "disputed": "disputed",
+    "fees": "fees",
+    "net": "net at Stripe",
+    "manual": "entered by hand",
+}
+# An accountant's program is told once what is where: a new column goes to the end.
+_COLUMNS = (
+    "day",
+    "time_utc",
+    "order",
+    "kind",
+    "amount",
+    "amount_minor",
+    "currency",
+    "stripe_id",
+    "charge",
+    "session",
+    "intent",
+)
+_READ = (
+    "occurred_at",
+    "order__number",
+    "kind",
+    "amount_minor",
+    "currency",
+    "stripe_id",
+    "charge_id",
+    "attempt__session_id",
+    "attempt__intent_id",
+)
+_ROWS_AT_ONCE = 1_000
+
+
+class _Day(forms.DateField):
+    widget = forms.DateInput(
+        format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)}
+    )
+    default_validators = [MinValueValidator(_EARLIEST), MaxValueValidator(_LATEST)]
+
+
+class Range(forms.Form):
+    """From which day to which, both included; this month so far unless told otherwise."""
+
+    first = _Day(label="From")
+    last = _Day(label="To")
+
+    def __init__(self, request: HttpRequest) -> None:
+        today = now().date()
+        month = {"first": today.replace(day=1).isoformat(), "last": today.isoformat()}
+        super().__init__(month | request.GET.dict())
+
+    def clean(self) -> None:
+        first, last = self.cleaned_data.get("first"), self.cleaned_data.get("last")
+        if first and last and last < first:
+            self.add_error("last", "The last day is before the first.")
+
+    @property
+    def entries(self) -> Any:
+        return LedgerEntry.objects.between(self.cleaned_data["first"], self.cleaned_data["last"])
+
+
+def by_day(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
+    """Show the sums of each day and currency, and of all days asked for."""
+    _require_view(request, model_admin)
+    asked = Range(request)
+    context = model_admin.admin_site.each_context(request) | {
+        "title": "Books by day",
+        "opts": LedgerEntry._meta,
+        "form": asked,
+    }
+    if asked.is_valid():
+        first, last = asked.cleaned_data["first"], asked.cleaned_data["last"]
+        # Days are counted, not rows: a page reads its own days alone, however long the range is.
+        pages = Paginator(range((last - first).days + 1), _DAYS_PER_PAGE)
+        page = pages.get_page(request.GET.get("p"))
+        days = [last - timedelta(days=number) for number in page.object_list]
+        shown = LedgerEntry.objects.between(days[-1], days[0]).sums_by_day()
+        context |= {
+            "page": page,
+            "range": f"first={first}&last={last}",
+            "totals": sums_table(asked.entries.sums()),
+            "days": _table(["day"], [[f"{row['day']}", *_amounts(row)] for row in shown]),
+        }
+    status = 200 if asked.is_valid() else 422
+    return TemplateResponse(request, "admin/payments/books_by_day.html", context, status=status)
+
+
+def export(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponseBase:
+    """Send the entries as CSV, as they are read: the memory it takes does not grow with them."""
+    _require_view(request, model_admin)
+    asked = Range(request)
+    if not asked.is_valid():
+        return by_day(request, model_admin)
+    name = f"ledger-{asked.cleaned_data['first']}-{asked.cleaned_data['last']}.csv"
+    entries = asked.entries.order_by("occurred_at", "pk").values_list(*_READ)
+    return StreamingHttpResponse(
+        _lines(entries.iterator(chunk_size=_ROWS_AT_ONCE)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def sums_table(sums: Any) -> dict[str, Any]:
+    """Return a table, in Unfold's form, of sums per currency."""
+    return _table([], [_amounts(row) for row in sums])
+
+
+def _table(by: list[str], rows: list[list[str]]) -> dict[str, Any]:
+    return {"headers": [*by, "currency", *_SUMS.values()], "rows": rows}
+
+
+def _amounts(row: dict[str, Any]) -> list[str]:
+    currency = row["currency"]
+    return [currency, *(display.money(row[name], currency) for name in _SUMS)]
+
+
+def _require_view(request: HttpRequest, model_admin: ModelAdmin) -> None:
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+
+
+def _lines(entries: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+    text = StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    for count, entry in enumerate(entries, start=1):
+        writer.writerow(_cells(*entry))
+        if count % _ROWS_AT_ONCE == 0:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
+
+
+def _cells(
+    occurred_at: datetime,
+    number: str,
+    kind: str,
+    amount_minor: int,
+    currency: str,
+    *ids: str | None,
+) -> Iterator[str | int]:
+    yield f"{occurred_at:%Y-%m-%d}"
+    yield f"{occurred_at:%H:%M:%S}"
+    yield from (_as_text(number), _as_text(kind))
+    yield _in_major_units(amount_minor, currency)
+    yield amount_minor
+    yield from (_as_text(text or "") for text in (currency, *ids))
+
+
+def _in_major_units(amount_minor: int, currency: str) -> str:
+    try:
+        return f"{to_decimal(amount_minor, currency):f}"
+    except UnsupportedCurrency:
+        # How many digits it has is not known here.
+        return ""
+
+
+def _as_text(cell: str) -> str:
+    """Keep a spreadsheet from taking text for a formula; figures are ours and may start with -.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
