@@ -82,6 +82,17 @@ def test_a_bank_debit_of_another_sum_is_told_when_it_begins(twin: Twin) -> None:
     assert sums(twin) == {"asked": 3097, "in": "eur", "captured": {"eur": 3098}}
 
 
+def test_what_was_asked_is_known_however_often_another_sum_was_tried(twin: Twin) -> None:
+    intent = make_intent(twin)
+    twin.control("faults", kind="wrong_amount", times=2)
+    twin.post(f"{INTENTS}/{intent}/confirm", **CARD | {"payment_method": "pm_success_de"})
+    twin.control(f"bank_debits/{intent}", outcome="failed")
+
+    twin.post(f"{INTENTS}/{intent}/confirm", **CARD)
+
+    assert sums(twin) == {"asked": 3097, "in": "eur", "captured": {"eur": 3099}}
+
+
 def test_a_payment_may_be_charged_twice_at_once(twin: Twin) -> None:
     twin.control("faults", kind="second_charge")
 
@@ -106,6 +117,8 @@ def test_a_second_charge_may_come_later_and_is_a_charge_of_its_own(twin: Twin) -
     twin.control("clock", advance=60)
     twin.sdk.v1.refunds.create(params={"payment_intent": intent, "amount": 1000})
     twin.control("second_charges", payment_intent=intent)
+    made, _ = twin.sdk.v1.charges.list(params={"payment_intent": intent}).data
+    assert made.balance_transaction is None
     twin.control("clock", advance=60)
 
     second, first = twin.sdk.v1.charges.list(params={"payment_intent": intent}).data
@@ -149,6 +162,17 @@ def test_an_intent_may_be_paid_at_the_moment_of_its_cancellation(twin: Twin) -> 
     twin.control("faults", kind="pay_at_expire")
     assert twin.post(f"{INTENTS}/{intent}/cancel").status_code == 400
     assert sums(twin)["captured"] == {"eur": 3097}
+
+
+def test_a_sessions_intent_is_paid_by_its_session_alone(twin: Twin) -> None:
+    session = twin.open_session()
+    twin.pay(session.url, card=DECLINED)
+    intent = twin.sdk.v1.checkout.sessions.retrieve(session.id).payment_intent
+    twin.control("faults", kind="pay_at_expire")
+
+    assert twin.post(f"{INTENTS}/{intent}/cancel").status_code == 400
+
+    assert sums(twin)["captured"] == {}
 
 
 def test_what_is_over_or_unknown_is_not_paid_at_the_last_moment(twin: Twin) -> None:

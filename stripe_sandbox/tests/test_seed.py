@@ -38,9 +38,12 @@ def test_asking_in_between_does_not_change_the_ids(twin: Twin) -> None:
         twin.control("reset", seed=1)
         for _ in range(questions):
             twin.get("/v1/account")
-        ids.append(twin.open_session().id)
+        session = twin.paid_session()
+        ids.append((session.id.removeprefix("cs_test_"), str(session.payment_intent)))
 
     assert ids[0] == ids[1]
+    of_session, of_intent = ids[0]
+    assert not of_session.startswith(of_intent.removeprefix("pi_"))
 
 
 def test_a_start_with_a_seed_never_makes_an_id_again(start: Callable[..., Twin]) -> None:
