@@ -225,6 +225,24 @@ class Sandbox:
         dispute: dict[str, Any] = self.post(f"disputes/{dispute_id}", action=action)
         return dispute
 
+    def charge_again(self, payment_intent: str) -> dict[str, Any]:
+        """Charge a paid intent a second time; returns the intent, its `latest_charge` moved on."""
+        intent: dict[str, Any] = self.post("second_charges", payment_intent=payment_intent)
+        return intent
+
+    def strange_event(self, kind: str, **fields: object) -> dict[str, Any]:
+        """Make a "forged" or "replay" event, or a "foreign" or "unknown" payment.
+
+        Returns {"event": ..., "tries": [...]} of the first two and {"session": ...} of the others.
+        """
+        made: dict[str, Any] = self.post("events", kind=kind, **fields)
+        return made
+
+    def books(self) -> dict[str, Any]:
+        """Return what Stripe knows of the money: its payments, totals and days."""
+        books: dict[str, Any] = self.get("books")
+        return books
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
         answer = requests.request(method, self.url + path, timeout=REQUEST_SECONDS, **options)
         answer.raise_for_status()
