@@ -290,7 +290,8 @@ CHECKS = (
                        AND e.to_status = 'paid' AND e.from_status IN ('pending', 'canceled'))
                WHEN 'canceled' THEN EXISTS (
                     SELECT 1 FROM orders_orderevent e
-                     WHERE e.order_id = o.id AND e.to_status = 'canceled')
+                     WHERE e.order_id = o.id AND (e.to_status = 'canceled'
+                        OR o.total_minor = 0 AND e.to_status = 'refunded'))
                WHEN 'reminder' THEN EXISTS (
                     SELECT 1 FROM orders_orderevent e
                      WHERE e.order_id = o.id AND e.reason = 'failed_card')
