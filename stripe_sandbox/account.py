@@ -1,7 +1,8 @@
 """The account whose key it is, and what its country may take; the control API changes both.
 
 POST /_sandbox/account   {"charges_enabled": false, "capabilities": {"card_payments": "inactive"},
-                          "currencies": ["usd"]}: what is given replaces what was
+                          "currencies": ["usd"], "foreign_key": "pk_test_..."}: what is given
+                         replaces what was; a foreign key is another account's publishable one
 """
 
 from typing import Any
@@ -12,6 +13,12 @@ from stripe_sandbox.errors import no_such
 from stripe_sandbox.store import Record, Store
 from stripe_sandbox.twin import Twin
 
+_CHANGEABLE = {
+    "charges_enabled": "charges_enabled",
+    "capabilities": "capabilities",
+    "currencies": "_currencies",
+    "foreign_key": "_foreign_key",
+}
 _NOTHING_MORE: dict[str, list[str]] = {"additional": [], "minimum": []}
 
 
@@ -40,18 +47,22 @@ def read_country(call: Call, country: str) -> Record:
     }
 
 
+def foreign_key(store: Store) -> str:
+    """Return the publishable key of an account that has nothing of ours; empty for none."""
+    return str(_account(store)["_foreign_key"])
+
+
 def change(twin: Twin, fields: Any) -> dict[str, Any]:
     """Let the account be another; raises ValueError for what it does not understand."""
-    if unknown := fields.keys() - {"charges_enabled", "capabilities", "currencies"}:
+    if unknown := fields.keys() - _CHANGEABLE.keys():
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     with twin.store.transaction():
-        account = _account(twin.store)
-        account["_currencies"] = fields.pop("currencies", account["_currencies"])
-        account |= fields
+        changes = {_CHANGEABLE[name]: value for name, value in fields.items()}
+        account = _account(twin.store) | changes
         twin.store.save(account)
     return objects.public(account)
 
 
 def _account(store: Store) -> Record:
-    known = {"_currencies": sorted(currencies.SUPPORTED)}
-    return store.find("account", objects.ACCOUNT_ID) or objects.account() | known
+    notes = {"_currencies": sorted(currencies.SUPPORTED), "_foreign_key": ""}
+    return store.find("account", objects.ACCOUNT_ID) or objects.account() | notes

@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from stripe_sandbox import endpoints, intents, mishaps, web
+from stripe_sandbox import account, endpoints, intents, mishaps, web
 from stripe_sandbox.call import Call
 from stripe_sandbox.errors import (
     ApiError,
     PaymentFailed,
+    no_such,
     not_for_publishable_keys,
     server_error,
     unauthorized,
@@ -81,6 +82,8 @@ def _is_public(request: HttpRequest, twin: Twin) -> bool:
         return False
     if key and secrets.compare_digest(key.encode(), twin.publishable_key.encode()):
         return True
+    if key and key == account.foreign_key(twin.store):
+        raise no_such("payment_intent", request.path.rpartition("/")[2], "intent")
     raise unauthorized(key)
 
 

@@ -34,3 +34,19 @@ def test_what_an_account_has_not_is_refused(twin: Twin) -> None:
         twin.control("account", color="blue")
 
     assert refusal.value.response.json() == {"error": "unknown: color"}
+
+
+def test_a_key_of_another_account_finds_nothing_here(twin: Twin) -> None:
+    intent = twin.sdk.v1.payment_intents.create(params={"amount": 1299, "currency": "eur"})
+    key = "pk_test_" + "elsewhere" * 3
+    asked = f"{twin.url}/v1/payment_intents/{intent.id}?client_secret={intent.client_secret}"
+
+    def answer() -> requests.Response:
+        return requests.get(asked, headers={"Authorization": f"Bearer {key}"}, timeout=10)
+
+    before = answer()
+    twin.control("account", foreign_key=key)
+    after = answer()
+
+    assert (before.status_code, after.status_code) == (401, 404)
+    assert after.json()["error"]["code"] == "resource_missing"
