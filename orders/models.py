@@ -158,6 +158,11 @@ class Order(models.Model):
         return self.status in {Status.PAID, Status.FULFILLED}
 
     @property
+    def is_fulfilled(self) -> bool:
+        """Nothing is left to be handed over."""
+        return self.status == Status.FULFILLED
+
+    @property
     def is_canceled(self) -> bool:
         return self.status == Status.CANCELED
 

@@ -251,7 +251,8 @@ def open_review(
 ) -> Review:
     """Ask a person about the order, once per reason and cause.
 
-    A pending order's cart is let go, so that the buyer can shop on.
+    A pending order's cart is let go, so that the buyer can shop on. He is told that his money waits
+    for a person, unless he has just been told that it did not reach him.
     """
     review, is_new = Review.objects.get_or_create(
         order=order, reason=reason, cause=cause, defaults={"detail": detail, "opened_at": at}
@@ -260,6 +261,9 @@ def open_review(
         note(order=order, reason=Reason.REVIEW_OPENED, cause=cause, at=at)
         if order.is_pending:
             let_cart_go(order=order, at=at)
+        is_told = order.mails.filter(kind=OrderMail.Kind.REFUND_FAILED, cause=cause).exists()
+        if reason != Review.Reason.STOCK and not is_told:
+            owe_mail(order=order, kind=OrderMail.Kind.IN_REVIEW, cause=cause, at=at)
     return review
 
 

@@ -9,13 +9,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from structlog.contextvars import bind_contextvars
 
 from accounts.models import User
 from orders import links
 from orders.models import Order
 from payments.forms import FindOrderForm
-from payments.standings import standings, story
-from payments.views import SeeOther, signed_order
+from payments.standings import standings
+from payments.story import cancellation, money_back, story
+from payments.views import SeeOther
 from shop.clock import now
 from shop.limits import limited
 
@@ -50,21 +52,29 @@ def order(request: HttpRequest, number: str) -> HttpResponse:
 @require_safe
 def order_by_link(request: HttpRequest, number: str, signature: str) -> HttpResponse:
     """Show an order to whoever holds its signed link."""
-    return _order_page(request, Order.objects.filter(pk=signed_order(number, signature).pk))
+    if not links.is_signed(number, signature):
+        raise Http404("no such order")
+    return _order_page(request, Order.objects.filter(number=number))
 
 
 def _order_page(request: HttpRequest, asked_for: QuerySet[Order]) -> HttpResponse:
-    found = standings(asked_for, now())
+    at = now()
+    found = standings(asked_for, at)
     if not found:
         raise Http404("no such order")
     (standing,) = found
-    entries = story(standing.order)
+    order = standing.order
+    bind_contextvars(order_number=order.number)
+    refunds = list(order.refunds.all())
+    entries = story(order, refunds)
     context = {
-        "order": standing.order,
+        "order": order,
         "standing": standing,
-        "lines": standing.order.lines.all(),
+        "lines": order.lines.all(),
+        "money_back": money_back(refunds, at),
         "story": entries,
         "last": entries[-1],
+        "cancellation": cancellation(entries),
     }
     return render(request, "payments/order.html", context)
 

@@ -1,15 +1,16 @@
-"""Where an order stands for its buyer, and the story of it as he lived it."""
+"""Where an order stands for its buyer."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 
 from orders import links
-from orders.models import Order, OrderLine, OrderMail, Reason, Review
-from payments.models import LIVE_STATES, InboxEvent, PaymentAttempt
+from orders.models import Order, OrderLine, OrderMail, Review
+from payments.models import LIVE_STATES, LedgerEntry, PaymentAttempt, Refund
 
 # Stripe's page has sent the buyer back, yet the database does not know: for so long he is not asked
 # to pay again.
@@ -31,13 +32,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """An order at the moment `at`; `pay_by` is when its last chance to be paid ends."""
+    """An order at the moment `at`; `pay_by` is when its last chance to be paid ends.
+
+    `was_charged` tells whether money ever came.
+    """
 
     order: Order
     phase: Phase
     at: datetime
     pay_by: datetime
     confirmed_at: datetime | None
+    was_charged: bool
     first_title: str
     further_lines: int
 
@@ -60,59 +65,14 @@ class Standing:
         return reverse("payments:cancel", args=[self.order.number, links.sign(self.order.number)])
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An entry of the story; `at` is when it happened, as far as anybody knows."""
-
-    reason: Reason
-    at: datetime
-
-    @property
-    def words(self) -> str:
-        return _WORDS.get(self.reason, str(self.reason.label).capitalize())
-
-    @property
-    def is_good(self) -> bool:
-        return self.reason in {Reason.CAPTURE, Reason.LATE_CAPTURE, Reason.ACCEPTED}
-
-    @property
-    def is_bad(self) -> bool:
-        return self.is_declined_card or self.is_failed_payment or self.is_expiry
-
-    @property
-    def is_declined_card(self) -> bool:
-        return self.reason == Reason.FAILED_CARD
-
-    @property
-    def is_failed_payment(self) -> bool:
-        return self.reason == Reason.PAYMENT_FAILED
-
-    @property
-    def is_expiry(self) -> bool:
-        return self.reason == Reason.EXPIRY
-
-    @property
-    def is_replacement(self) -> bool:
-        return self.reason == Reason.REPLACEMENT
-
-
-# Where the buyer is told more than staff need to read.
-_WORDS = {
-    Reason.PLACED: "Order placed",
-    Reason.PROCESSING: "Payment on its way from your bank",
-    Reason.PAYMENT_FAILED: "Your bank did not make the payment",
-    Reason.MONEY_BOOKED: "A payment arrived, and we look into it",
-    Reason.ACCEPTED: "Looked into, and accepted",
-    Reason.EXPIRY: "Canceled, as it was not paid in time",
-    Reason.REPLACEMENT: "Canceled, as a newer order took its place",
-}
-
-
 def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     """Return how each of the orders stands at `at`; one query, however many there are."""
     # A live attempt is always the last one: another starts only when none lives.
     last_attempt = PaymentAttempt.objects.filter(order=OuterRef("pk")).order_by("-pk")
     lines = OrderLine.objects.filter(order=OuterRef("pk"))
+    of_order = {"order": OuterRef("pk"), "currency": OuterRef("currency")}
+    received = LedgerEntry.objects.received().filter(**of_order)
+    returned = Refund.objects.standing().filter(**of_order)
     confirmation = OrderMail.objects.filter(order=OuterRef("pk"), kind=OrderMail.Kind.CONFIRMATION)
     known = orders.annotate(
         attempt_state=Subquery(last_attempt.values("state")[:1]),
@@ -120,6 +80,8 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
         came_back_at=Subquery(last_attempt.values("reconcile_queued_at")[:1]),
         is_in_review=Exists(Review.objects.open().filter(order=OuterRef("pk"))),
         confirmed_at=Subquery(confirmation.values("sent_at")[:1]),
+        received_minor=_sum_of(received),
+        returned_minor=_sum_of(returned),
         first_title=Subquery(lines.order_by("pk").values("title")[:1]),
         line_count=Subquery(lines.order_by().values("order").values(count=Count("pk"))),
     )
@@ -128,7 +90,10 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
         is_live = order.attempt_state in LIVE_STATES
         pay_by = _pay_by(order, order.attempt_deadline_at if is_live else None)
         phase = _phase(order, order.attempt_state, order.is_in_review)
-        if phase == Phase.PAYABLE and is_live and _is_recent(order.came_back_at, at):
+        received_minor = order.received_minor or 0
+        if phase == Phase.PAID and received_minor and (order.returned_minor or 0) >= received_minor:
+            phase = Phase.REFUNDED
+        elif phase == Phase.PAYABLE and is_live and _is_recent(order.came_back_at, at):
             phase = Phase.CONFIRMING
         elif phase == Phase.PAYABLE and pay_by <= at:
             phase = Phase.TOO_LATE
@@ -139,11 +104,17 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
                 at=at,
                 pay_by=pay_by,
                 confirmed_at=order.confirmed_at,
+                was_charged=received_minor > 0,
                 first_title=order.first_title,
                 further_lines=order.line_count - 1,
             )
         )
     return found
+
+
+def _sum_of(rows: QuerySet[Any]) -> Subquery:
+    sums = rows.order_by().values("order").annotate(sum=Sum("amount_minor"))
+    return Subquery(sums.values("sum"))
 
 
 def _pay_by(order: Order, live_until: datetime | None) -> datetime:
@@ -168,21 +139,3 @@ def _phase(order: Order, attempt_state: str | None, is_in_review: bool) -> Phase
     if attempt_state == PaymentAttempt.State.PROCESSING:
         return Phase.PROCESSING
     return Phase.PAYABLE
-
-
-def story(order: Order) -> list[Entry]:
-    """Return what happened to the order, in the order in which it happened; one query.
-
-    Stripe's events are worked off in any order, and a row says when that was. What an event tells
-    of happened when Stripe made it. Moves stay in the order in which they were made.
-    """
-    made_at = InboxEvent.objects.filter(event_id=OuterRef("cause")).values("made_at")
-    events = order.events.exclude(reason__in=[Reason.REVIEW_OPENED, Reason.REVIEW_RESOLVED])
-    entries = []
-    moved_at = order.placed_at
-    for event in events.annotate(made_at=Subquery(made_at)):
-        at = event.made_at or event.happened_at
-        if event.from_status != event.to_status:
-            at = moved_at = max(at, moved_at)
-        entries.append(Entry(reason=Reason(event.reason), at=max(at, order.placed_at)))
-    return sorted(entries, key=lambda entry: entry.at)

@@ -119,6 +119,11 @@ def is_payable(payment: Payment) -> bool:
     return payment.status not in {"processing", "succeeded", "canceled"}
 
 
+def has_failed(payment: Payment) -> bool:
+    """Tell whether money was on its way by it, and does not come."""
+    return _outcome(payment) == _Outcome.FAILED
+
+
 def close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
     """Note that nothing can be paid by this attempt any more; a final state stays as it is."""
     if attempt.is_live:
@@ -265,7 +270,6 @@ def _apply_capture(
             detail="; ".join(problems),
             at=at,
         )
-        orders.owe_mail(order=order, kind=OrderMail.Kind.IN_REVIEW, cause=charge.id, at=at)
         return
     why = _why_not_kept(order, has_money, cause, at)
     if why:

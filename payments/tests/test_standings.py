@@ -14,7 +14,8 @@ from orders import links, services
 from orders.models import Order, Reason, Review
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import PaymentAttempt
-from payments.standings import Phase, standings, story
+from payments.standings import Phase, standings
+from payments.story import story
 from payments.tests import support
 from shop.tests.factories import VariantFactory
 
@@ -132,7 +133,7 @@ def test_the_last_moment_to_pay(
     ("happens", "headline", "words"),
     [
         (leave, "The time to pay is over", "Should a payment arrive after all, it counts"),
-        (let_bank_work, "Your payment is on its way", "That can take a few days"),
+        (let_bank_work, "Your payment is on its way", "three to six working days"),
         (pay, "Thank you for your order", "They go to Ada Reader in Berlin, Germany."),
         (ask, "We are looking into your payment", "please do not pay again"),
         (cancel, "This order was canceled", "It was not paid in time"),
