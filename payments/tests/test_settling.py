@@ -6,21 +6,20 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.test import override_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orders import services as orders
-from orders.models import Order, OrderEvent, Reason, Review, Status
+from orders.models import Order, Reason, Review, Status
 from payments import gateway
-from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import holds, reviews, settling
 from payments.services.attempts import NotPayable, open_attempt
 from payments.tests import support
 from shop.models import StockMovement
-from shop.services import InsufficientStock, adjust
+from shop.services import adjust
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -123,10 +122,24 @@ def test_a_late_payment_of_an_expired_order_takes_the_stock_again(sandbox: Any) 
     assert (order.status, attempt.state) == (Status.PAID, "succeeded")
     assert support.last_event(order).reason == Reason.LATE_CAPTURE
     assert (variant.on_hand, variant.reserved) == (0, 0)
-    assert len(mail.outbox) == 1
+    assert list(order.mails.values_list("kind", flat=True)) == ["canceled", "confirmation"]
 
 
-def test_a_late_payment_without_stock_is_booked_and_put_to_review(sandbox: Any) -> None:
+def went_back(order: Order, why: Refund.Why) -> bool:
+    """Tell whether one payment of the order was given back by the shop itself, nobody asked."""
+    refund = order.refunds.get()
+    capture = order.ledger.filter(kind="capture").order_by("pk").reverse()[0]
+    (at_stripe,) = support.stripe_get(f"refunds?charge={capture.stripe_id}")["data"]
+    booked = order.ledger.get(kind="refund")
+    assert (refund.source, refund.why, refund.state) == ("automatic", why, "succeeded")
+    assert (refund.charge_id, refund.amount_minor) == (capture.stripe_id, capture.amount_minor)
+    assert (at_stripe["id"], at_stripe["amount"]) == (refund.stripe_id, capture.amount_minor)
+    assert (booked.stripe_id, booked.amount_minor) == (refund.stripe_id, -capture.amount_minor)
+    assert order.mails.get(kind="refund").facts["why"] == why
+    return not order.reviews.exists()
+
+
+def test_a_late_payment_without_stock_is_booked_and_given_back(sandbox: Any) -> None:
     variant = VariantFactory(on_hand=1)
     attempt = support.checkout(support.cart_with(variant))
     order = attempt.order
@@ -138,18 +151,18 @@ def test_a_late_payment_without_stock_is_booked_and_put_to_review(sandbox: Any) 
     pay_and_deliver(sandbox, attempt)
 
     order = support.reread(order)
-    review = order.reviews.get()
-    capture = order.ledger.get(kind="capture")
     assert order.status == Status.CANCELED
-    assert (review.reason, review.cause) == (Review.Reason.LATE, capture.stripe_id)
-    assert capture.amount_minor == order.total_minor
+    assert went_back(order, Refund.Why.LATE)
+    assert order.ledger.get(kind="capture").amount_minor == order.total_minor
+    reasons = [event.reason for event in order.events.all()]
+    assert reasons == ["placed", "expiry", "money_booked", "refund_asked", "refunded"]
     variant.refresh_from_db()
     assert (variant.on_hand, variant.reserved) == (0, 0)
-    assert mail.outbox == []
+    assert not order.mails.filter(kind="confirmation").exists()
 
 
 @pytest.mark.parametrize("reason", [Reason.BUYER, Reason.REPLACEMENT, Reason.STAFF])
-def test_a_late_payment_of_an_order_canceled_on_purpose_is_put_to_review(
+def test_a_late_payment_of_an_order_canceled_on_purpose_is_given_back(
     sandbox: Any, reason: Reason
 ) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
@@ -157,11 +170,11 @@ def test_a_late_payment_of_an_order_canceled_on_purpose_is_put_to_review(
 
     pay_and_deliver(sandbox, attempt)
 
-    order = support.reread(attempt.order)
-    assert (order.status, order.reviews.get().reason) == (Status.CANCELED, Review.Reason.LATE)
+    assert support.reread(attempt.order).status == Status.CANCELED
+    assert went_back(attempt.order, Refund.Why.LATE)
 
 
-def test_a_late_payment_after_a_later_order_from_the_same_cart_is_put_to_review(
+def test_a_late_payment_after_a_later_order_from_the_same_cart_is_given_back(
     sandbox: Any,
 ) -> None:
     cart = support.cart_with(VariantFactory(on_hand=5))
@@ -171,11 +184,11 @@ def test_a_late_payment_after_a_later_order_from_the_same_cart_is_put_to_review(
 
     pay_and_deliver(sandbox, attempt)
 
-    order = support.reread(attempt.order)
-    assert (order.status, order.reviews.get().reason) == (Status.CANCELED, Review.Reason.LATE)
+    assert support.reread(attempt.order).status == Status.CANCELED
+    assert went_back(attempt.order, Refund.Why.LATE)
 
 
-def test_a_late_payment_is_put_to_review_while_a_later_order_waits_for_the_bank(
+def test_a_late_payment_is_given_back_while_a_later_order_waits_for_the_bank(
     sandbox: Any,
 ) -> None:
     cart = support.cart_with(VariantFactory(on_hand=5))
@@ -185,11 +198,11 @@ def test_a_late_payment_is_put_to_review_while_a_later_order_waits_for_the_bank(
 
     pay_and_deliver(sandbox, late)
 
-    order = support.reread(late.order)
-    assert (order.status, order.reviews.get().reason) == (Status.CANCELED, Review.Reason.LATE)
+    assert support.reread(late.order).status == Status.CANCELED
+    assert went_back(late.order, Refund.Why.LATE)
 
 
-def test_a_second_payment_is_booked_and_put_to_review(sandbox: Any) -> None:
+def test_a_second_payment_is_booked_and_given_back(sandbox: Any) -> None:
     at = support.stripe_now()
     first = support.checkout(support.cart_with(VariantFactory()), at=at)
     # The first session is given up here, but not at Stripe: as after a lost answer.
@@ -203,7 +216,7 @@ def test_a_second_payment_is_booked_and_put_to_review(sandbox: Any) -> None:
     order = support.reread(first.order)
     assert order.status == Status.PAID
     assert order.ledger.received().total_minor("EUR") == 2 * order.total_minor
-    assert [review.reason for review in order.reviews.all()] == [Review.Reason.SECOND]
+    assert went_back(order, Refund.Why.DUPLICATE)
     assert set(order.attempts.values_list("state", flat=True)) == {"succeeded"}
     assert order.events.filter(to_status="paid", from_status="pending").count() == 1
 
@@ -227,37 +240,6 @@ def test_a_wrong_amount_is_booked_and_the_order_waits_for_a_person(sandbox: Any)
     with pytest.raises(NotPayable):
         open_attempt(order_id=order.pk, at=support.stripe_now())
     assert list(holds.overdue(support.stripe_now() + timedelta(days=3))) == []
-
-
-def test_an_accepted_review_of_a_pending_order_makes_it_paid(sandbox: Any) -> None:
-    attempt = support.checkout(support.cart_with(VariantFactory()))
-    PaymentAttempt.objects.update(amount_minor=attempt.amount_minor + 1)
-    pay_and_deliver(sandbox, attempt)
-    review = Review.objects.get()
-
-    reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
-
-    order = support.reread(attempt.order)
-    review.refresh_from_db()
-    assert (review.resolution, review.resolved_by_id) == ("accepted", 7)
-    last = support.last_event(order)
-    assert (order.status, last.reason, last.by_user_id) == (Status.PAID, Reason.ACCEPTED, 7)
-
-
-def test_a_review_of_a_canceled_order_is_not_accepted_without_stock(sandbox: Any) -> None:
-    variant = VariantFactory(on_hand=1)
-    attempt = support.checkout(support.cart_with(variant))
-    orders.cancel(order=attempt.order, reason=Reason.BUYER, cause="", at=support.stripe_now())
-    adjust(variant_id=variant.pk, difference=-1, reason="lost", at=support.stripe_now())
-    pay_and_deliver(sandbox, attempt)
-    before = OrderEvent.objects.count()
-
-    with pytest.raises(InsufficientStock):
-        reviews.accept(review_id=Review.objects.get().pk, by=7, at=support.stripe_now())
-
-    assert Review.objects.get().resolved_at is None
-    assert OrderEvent.objects.count() == before
-    assert support.reread(attempt.order).status == Status.CANCELED
 
 
 def test_what_is_accepted_while_other_money_is_on_its_way_would_leave_nobody_to_move_the_order(
