@@ -30,7 +30,8 @@ def retrieve_intent(intent_id: str) -> Intent:
 def cancel_intent(intent_id: str) -> Intent:
     """End an intent, so that nothing can be paid by it; raises Refused when it is too late."""
     with failures():
-        return Intent.read(client().v1.payment_intents.cancel(intent_id))
+        ended = client().v1.payment_intents.cancel(intent_id)
+        return Intent.read(ended, charges_of(ended))
 
 
 def intent_of_attempt(key: str, *, created_after: datetime) -> Intent | None:

@@ -149,10 +149,7 @@ def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
     Raises the gateway's errors, and StaleRead when Stripe refuses, yet reads as if it could not.
     """
     try:
-        if attempt.kind == Kind.INTENT:
-            gateway.cancel_intent(attempt.intent_id or "")
-        else:
-            gateway.expire_session(attempt.session_id or "")
+        ended = _end_at_stripe(attempt)
     except gateway.Missing:
         # What Stripe does not know, nobody can pay.
         return True
@@ -162,7 +159,17 @@ def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
             raise settling.StaleRead(f"{payment.id} cannot be ended, yet looks open") from refusal
         settling.settle(payment=payment, cause=payment.id, at=at)
         return False
+    if settling.has_failed(ended):
+        # The bank said no, which we had not heard: that gives the buyer another day.
+        settling.settle(payment=ended, cause=ended.id, at=at)
+        return False
     return True
+
+
+def _end_at_stripe(attempt: PaymentAttempt) -> settling.Payment:
+    if attempt.kind == Kind.INTENT:
+        return gateway.cancel_intent(attempt.intent_id or "")
+    return gateway.expire_session(attempt.session_id or "")
 
 
 @transaction.atomic(durable=True)

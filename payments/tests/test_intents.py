@@ -27,7 +27,6 @@ from shop.tests.factories import VariantFactory
 pytestmark = pytest.mark.django_db
 
 Kind = PaymentAttempt.Kind
-RETURN_URL = "https://app.example/paid"
 GOOD = "pm_card_visa"
 DECLINED = "pm_card_visa_chargeDeclined"
 ASKING = "pm_card_threeDSecure2Required"
@@ -56,17 +55,7 @@ def opened(order: Order, kind: PaymentAttempt.Kind = Kind.INTENT) -> PaymentAtte
 
 
 def confirm(attempt: PaymentAttempt, method: str = GOOD) -> Any:
-    """Pay as the buyer's client does, with its secret; return what Stripe answers."""
-    return requests.post(
-        f"{shop_settings.STRIPE_API_HOST}/v1/payment_intents/{attempt.intent_id}/confirm",
-        data={
-            "payment_method": method,
-            "return_url": RETURN_URL,
-            "client_secret": attempt.client_secret,
-        },
-        headers={"Authorization": f"Bearer {shop_settings.STRIPE_PUBLISHABLE_KEY}"},
-        timeout=10,
-    ).json()
+    return support.confirm_intent(attempt.intent_id or "", attempt.client_secret, method)
 
 
 def answer_bank(asked: Any, said: str) -> None:

@@ -45,11 +45,7 @@ class Flow:
         if self.kind == Kind.CHECKOUT:
             sandbox.pay(found["url"])
         else:
-            support.stripe_post(
-                f"payment_intents/{found['id']}/confirm",
-                payment_method="pm_card_visa",
-                return_url="https://app.example/paid",
-            )
+            support.confirm_intent(found["id"], found["client_secret"])
 
 
 @pytest.fixture(
