@@ -11,7 +11,7 @@ from orders import services as orders
 from orders.models import Order, OrderMail, Reason
 from payments import gateway
 from payments.models import Dispute, LedgerEntry
-from payments.services import ledger
+from payments.services import fulfilling, ledger
 from shop.faults import fault_point
 
 Kind = LedgerEntry.Kind
@@ -82,6 +82,8 @@ def _follow_one(order: Order, reading: gateway.Dispute, cause: str, at: datetime
         reason = Reason.DISPUTE_MOVED if dispute.is_open else Reason.DISPUTE_CLOSED
         orders.note(order=order, reason=reason, cause=cause, at=at)
     _tell_staff(order, dispute, at)
+    # What it held up may be done.
+    fulfilling.finish(order=order, cause=cause, at=at)
 
 
 def _may_follow(was: str, status: str) -> bool:
