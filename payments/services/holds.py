@@ -28,8 +28,11 @@ def expire(*, order_id: int, at: datetime) -> bool:
     """Cancel an order that was not paid in time, once Stripe can take no money for it.
 
     Returns whether it was canceled: a payment that was faster wins. Safe to repeat. Raises the
-    gateway's errors, and then the order stays.
+    gateway's errors and StaleRead, and then the order stays.
     """
+    if not overdue(at).filter(pk=order_id).exists():
+        # Since this was queued the buyer has come back, and is about to pay.
+        return False
     attempts.close_all(order_id=order_id, closed_as=PaymentAttempt.ClosedAs.EXPIRED, at=at)
     return _cancel_if_overdue(order_id, at)
 

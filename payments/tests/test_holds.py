@@ -103,6 +103,9 @@ def test_a_buyer_who_starts_again_is_given_the_time_of_his_new_session(sandbox: 
     assert again.order_id == attempt.order_id
     assert holds.expire(order_id=attempt.order_id, at=late) is False
     assert support.reread(attempt.order).status == Status.PENDING
+    again.refresh_from_db()
+    assert again.state == "open"
+    assert support.stripe_get(f"checkout/sessions/{again.session_id}")["status"] == "open"
 
 
 def test_after_a_day_without_a_worker_one_round_ends_every_overdue_order(
