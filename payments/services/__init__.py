@@ -4,6 +4,7 @@ placing    the cart becomes an order, and the buyer a way to pay
 attempts   opening, repeating, adopting and closing a try to pay
 settling   what Stripe says of a session becomes ledger, attempt and order
 canceling  calling an unpaid order off, by its buyer or staff
+reminding  writing to whom the card was declined
 holds      ending orders that were not paid in time
 refunds    giving money back
 refund_news  what Stripe says of refunds
