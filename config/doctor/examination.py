@@ -80,10 +80,10 @@ class Result:
 def examine(
     checks: Sequence[Check], visit: Visit, *, tell: Callable[[str], None]
 ) -> Iterator[Result]:
-    """Run the checks; `tell` is told the title of each before it is run."""
+    """Run the checks; `tell` is told of each before it is run."""
     unwell: set[str] = set()
-    for check in checks:
-        tell(check.title)
+    for place, check in enumerate(checks, start=1):
+        tell(f"{place}/{len(checks)} {check.title}")
         result = _run(check, visit, unwell)
         if result.verdict is not Verdict.OK:
             unwell.add(check.name)

@@ -12,11 +12,16 @@ import requests
 
 
 class Proxy(ThreadingHTTPServer):
-    """Ends HTTPS and passes everything on to the address `shop`; what is set besides are faults."""
+    """Ends HTTPS, if it has a certificate, and passes everything on to the address `shop`.
 
-    def __init__(self, shop: str, certificate: ssl.SSLContext) -> None:
+    What is set besides are faults.
+    """
+
+    def __init__(self, shop: str, certificate: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
-        self.socket = certificate.wrap_socket(self.socket, server_side=True)
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            self.socket = certificate.wrap_socket(self.socket, server_side=True)
         self.shop = shop
         self.tells_scheme = True
         self.answers = 0  # a status, in the place of the shop's
@@ -25,7 +30,7 @@ class Proxy(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"https://localhost:{self.server_port}"
+        return f"{self._scheme}://localhost:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that does not like the certificate."""
