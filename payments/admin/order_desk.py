@@ -14,6 +14,7 @@ from orders import links
 from orders.models import Order, Review
 from payments.admin import accounting, display, disputes
 from payments.admin.books import AttemptInline, LedgerInline
+from payments.admin.canceling import CancelsOrders
 from payments.admin.order_parts import (
     FulfillmentInline,
     LineInline,
@@ -58,7 +59,7 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(CancelsOrders, ReadOnlyAdmin):
     list_display = ("number", "state", "total", "email", "placed_at", "in_review", "disputed")
     list_filter = ("status", OpenReviewFilter, disputes.OrderFilter, "placed_at")
     search_fields = ("number", "email")
@@ -66,6 +67,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, re_, du_, evt_, txn_)."
     )
     readonly_fields = ("total",)
+    actions_detail = ("cancel",)
     fieldsets = (
         (
             None,

@@ -5,10 +5,13 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.tests.factories import UserFactory
 from orders import links
 from orders import services as orders
@@ -226,5 +229,64 @@ def test_canceling_needs_its_token_and_a_signed_link(sandbox: Any) -> None:
     assert Client(enforce_csrf_checks=True).post(cancel_path(order)).status_code == 403
     assert Client().post(wrong).status_code == 404
     assert Client().get(wrong).status_code == 404
+
+    assert support.reread(order).status == Status.PENDING
+
+
+@pytest.fixture
+def boss() -> User:
+    return User.objects.create_superuser("boss@example.com")
+
+
+def cancel_as(user: User, order: Order, **typed: str) -> Any:
+    """Send the dialog of the order's page in the admin."""
+    client = Client()
+    client.force_login(user)
+    path = reverse("admin:orders_order_cancel", args=[order.pk])
+    client.post(path, {"_form_submitted": "True", **typed})
+    return unescape(
+        client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    )
+
+
+def test_staff_cancel_for_a_reason_that_the_buyer_reads(sandbox: Any, boss: User) -> None:
+    attempt = an_attempt()
+
+    page = cancel_as(boss, attempt.order, note="It is out of print, <sorry>.")
+    support.run_jobs()
+
+    last = support.last_event(attempt.order)
+    assert "The order is canceled, and the buyer is told." in page
+    assert (last.to_status, last.reason, last.by_user_id) == ("canceled", Reason.STAFF, boss.pk)
+    assert "It is out of print, <sorry>. You owe nothing" in str(mail.outbox[0].body)
+    assert "we had to cancel it. It is out of print, <sorry>." in page_of(attempt.order)
+
+
+def test_staff_have_to_say_why(boss: User) -> None:
+    order = PendingOrderFactory()
+
+    cancel_as(boss, order, note="  ")
+
+    assert support.reread(order).status == Status.PENDING
+
+
+def test_staff_read_why_an_order_stays(sandbox: Any, boss: User) -> None:
+    paid, waiting = an_attempt(), an_attempt()
+    sandbox.pay(paid.url)
+
+    assert "The payment has arrived" in cancel_as(boss, paid.order, note="Sold.")
+    sandbox.fault(kind="refuse", times=None)
+    assert "Nothing was changed" in cancel_as(boss, waiting.order, note="Sold.")
+
+    assert support.reread(paid.order).status == Status.PAID
+    assert support.reread(waiting.order).status == Status.PENDING
+
+
+def test_who_may_only_look_cancels_nothing() -> None:
+    clerk = UserFactory(is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    order = PendingOrderFactory()
+
+    cancel_as(clerk, order, note="Sold.")
 
     assert support.reread(order).status == Status.PENDING
