@@ -91,6 +91,8 @@ if _stripe_host := env.str("STRIPE_API_HOST", default="").rstrip("/"):
     _stripe_pages.append(STRIPE_API_HOST)
     SILENCED_SYSTEM_CHECKS.append("djstripe.W002")
 PAYMENT_METHODS: list[str] = env.list("PAYMENT_METHODS", default=["card"])
+# Payloads of Stripe's events hold personal data; their ids are kept for good.
+INBOX_KEEP_DAYS: int = env.int("INBOX_KEEP_DAYS", default=30)
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None
 

@@ -1,6 +1,8 @@
 """Jobs of the payment floor, each one service call."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from djstripe.models import Event
@@ -12,10 +14,13 @@ from payments import gateway, stripe_check
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue_once
 from payments.retries import PASSING, Patiently
-from payments.services import attempts, holds, inbox, refunds
+from payments.services import attempts, holds, inbox, reconciliation, refunds, reminding, retention
 from shop.clock import now
 
 logger = logging.getLogger(__name__)
+
+# What nobody waits for lets a buyer's payment go first.
+IN_NO_HURRY = -1
 
 
 @app.task(queue="webhooks", retry=Patiently(), pass_context=True)
@@ -34,8 +39,12 @@ def mirror_event(inbox_id: int) -> None:
 
     It calls Stripe inside a transaction, hence the queue of its own.
     """
+    payload = InboxEvent.objects.get(pk=inbox_id).payload
+    if payload is None:
+        logger.warning("event %s was pruned before it could be copied", inbox_id)
+        return
     with gateway.failures():
-        Event.process(InboxEvent.objects.get(pk=inbox_id).payload)
+        Event.process(payload)
 
 
 @app.task(queue="default", retry=Patiently())
@@ -73,10 +82,90 @@ def end_overdue_holds(timestamp: int) -> None:
 @app.task(queue="default")
 def expire_order(order_id: int) -> None:
     """End one order that was not paid in time; the next round comes by itself, hence no retry."""
-    try:
+    with _or_next_round(f"order {order_id}"):
         holds.expire(order_id=order_id, at=now())
+
+
+@contextmanager
+def _or_next_round(what: str) -> Iterator[None]:
+    """Let a passing failure pass: whatever is left undone is found again by the clock."""
+    try:
+        yield
     except PASSING as error:
-        logger.warning("order %s keeps its units until Stripe answers: %r", order_id, error)
+        logger.warning("%s stays as it is until the next round: %r", what, error)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="default", queueing_lock="ask_after_attempts")
+def ask_after_attempts(timestamp: int) -> None:
+    """Queue a question for every attempt by which money may have come unnoticed."""
+    for attempt_id in reconciliation.attempts_due(now()).values_list("pk", flat=True).iterator():
+        enqueue_once("ask_after_attempt", f"attempt:{attempt_id}", attempt_id=attempt_id)
+
+
+@app.task(queue="default", priority=IN_NO_HURRY)
+def ask_after_attempt(attempt_id: int) -> None:
+    """Ask Stripe what became of one attempt that nobody told us of."""
+    with _or_next_round(f"attempt {attempt_id}"):
+        reconciliation.ask_after_attempt(attempt_id=attempt_id, at=now())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queue="default", queueing_lock="ask_after_refunds")
+def ask_after_refunds(timestamp: int) -> None:
+    """Queue a question for every refund whose end is not known."""
+    for refund_id in reconciliation.refunds_due(now()).values_list("pk", flat=True).iterator():
+        enqueue_once("ask_after_refund", f"refund:{refund_id}", refund_id=refund_id)
+
+
+@app.task(queue="default", priority=IN_NO_HURRY)
+def ask_after_refund(refund_id: int) -> None:
+    """Ask Stripe what became of one refund, or to make it after all."""
+    with _or_next_round(f"refund {refund_id}"):
+        reconciliation.ask_after_refund(refund_id=refund_id, at=now())
+
+
+@app.periodic(cron="17 4 * * *")
+@app.task(queue="default", queueing_lock="ask_after_disputes")
+def ask_after_disputes(timestamp: int) -> None:
+    """Queue a question for every open dispute."""
+    for dispute_id in reconciliation.disputes_due().values_list("pk", flat=True).iterator():
+        enqueue_once("ask_after_dispute", f"dispute:{dispute_id}", dispute_id=dispute_id)
+
+
+@app.task(queue="default", retry=Patiently(), priority=IN_NO_HURRY)
+def ask_after_dispute(dispute_id: int) -> None:
+    """Ask Stripe how one dispute stands."""
+    reconciliation.ask_after_dispute(dispute_id=dispute_id, at=now())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queue="default", queueing_lock="read_events", priority=IN_NO_HURRY)
+def read_events(timestamp: int) -> None:
+    """Read Stripe's list of events for those that no webhook brought."""
+    with _or_next_round("the list of events"):
+        reconciliation.read_events(at=now())
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queue="default", queueing_lock="requeue_stranded_events")
+def requeue_stranded_events(timestamp: int) -> None:
+    """Give events that lost their job another."""
+    inbox.requeue_stranded(at=now())
+
+
+@app.periodic(cron="42 * * * *")
+@app.task(queue="default", queueing_lock="prune_inbox", priority=IN_NO_HURRY)
+def prune_inbox(timestamp: int) -> None:
+    """Empty the payloads of events that were finished long ago."""
+    retention.prune(at=now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="default", queueing_lock="remind_of_declined_cards")
+def remind_of_declined_cards(timestamp: int) -> None:
+    """Write to the buyers whose cards were declined, while their orders can still be paid."""
+    reminding.remind_all(now())
 
 
 @app.periodic(cron="* * * * *")

@@ -1,9 +1,17 @@
 """What Stripe told us, and how far its list of events was read."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
 from orders.models import Order
+
+
+class InboxQuerySet(models.QuerySet["InboxEvent"]):
+    def unfinished(self) -> Self:
+        """Keep events that are still to be processed, by themselves or by a person's word."""
+        return self.filter(state__in=InboxEvent.UNFINISHED)
 
 
 class InboxEvent(models.Model):
@@ -15,6 +23,9 @@ class InboxEvent(models.Model):
         DONE = "done", "done"
         FAILED = "failed", "failed"
         IGNORED = "ignored", "ignored"
+
+    FINISHED = (State.DONE, State.IGNORED)
+    UNFINISHED = (State.RECEIVED, State.RETRYING, State.FAILED)
 
     class Source(models.TextChoices):
         WEBHOOK = "webhook"
@@ -33,6 +44,8 @@ class InboxEvent(models.Model):
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="inbox_events")
     received_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+
+    objects = InboxQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
@@ -61,7 +74,7 @@ class InboxEvent(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return self.state in {self.State.DONE, self.State.IGNORED}
+        return self.state in self.FINISHED
 
 
 class Checkpoint(models.Model):

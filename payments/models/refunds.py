@@ -16,9 +16,7 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 
     def unfinished(self) -> Self:
         """Keep refunds whose end Stripe has not told yet."""
-        return self.filter(
-            state__in=[Refund.State.CREATED, Refund.State.PENDING, Refund.State.REQUIRES_ACTION]
-        )
+        return self.filter(state__in=Refund.UNFINISHED)
 
 
 class Refund(models.Model):
@@ -36,6 +34,8 @@ class Refund(models.Model):
         SUCCEEDED = "succeeded", "given back"
         FAILED = "failed", "failed"
         CANCELED = "canceled", "canceled"
+
+    UNFINISHED = (State.CREATED, State.PENDING, State.REQUIRES_ACTION)
 
     class Source(models.TextChoices):
         STAFF = "staff", "staff"

@@ -5,11 +5,14 @@ transaction.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import BigIntegerField, F, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+from procrastinate.contrib.django.models import ProcrastinateJob
 from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
@@ -22,6 +25,9 @@ from payments.services.news import News
 from shop.faults import fault_point
 
 State = InboxEvent.State
+
+# An event and its job are committed together; this is for looking rarely at those that just came.
+_JOB_WITHIN = timedelta(minutes=5)
 
 
 @transaction.atomic
@@ -72,6 +78,20 @@ def record_failure(*, inbox_id: int, error: BaseException, earlier_tries: int) -
 def retry(*, inbox_ids: Iterable[int]) -> int:
     """Queue failed events once more and return how many; the others are left alone."""
     return _requeue(InboxEvent.objects.filter(pk__in=inbox_ids, state=State.FAILED))
+
+
+def requeue_stranded(*, at: datetime) -> int:
+    """Queue again the events that wait for a job that is not there any more; return how many.
+
+    Somebody canceled it, say, or a backup brought back the event without its job.
+    """
+    jobs = ProcrastinateJob.objects.filter(
+        task_name="payments.tasks.process_event", status__in=["todo", "doing"]
+    ).annotate(inbox_id=Cast(KT("args__inbox_id"), BigIntegerField()))
+    waiting = InboxEvent.objects.filter(
+        state__in=[State.RECEIVED, State.RETRYING], received_at__lt=at - _JOB_WITHIN
+    )
+    return _requeue(waiting.exclude(pk__in=jobs.values("inbox_id")))
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from typing import Any
 from payments import gateway
 from payments.gateway import Session
 from payments.models import Dispute, InboxEvent, PaymentAttempt, Refund
-from payments.services import settling
+from payments.services import attempts, settling
 from payments.services.settling import Payment, StaleRead
 
 # An object of Stripe's as an event carries it.
@@ -141,6 +141,9 @@ def _payment(intent_id: str | None) -> Payment | None:
     """
     if not intent_id:
         return None
+    known = PaymentAttempt.objects.filter(intent_id=intent_id).first()
+    if known:
+        return attempts.read(known)
     intent = gateway.retrieve_intent(intent_id)
     if settling.attempt_of(intent).kind == PaymentAttempt.Kind.INTENT:
         return intent

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order, Status
@@ -70,7 +71,7 @@ def test_a_worker_killed_while_settling_leaves_one_effect(
         assert killed.wait(timeout=60) == -signal.SIGKILL
     assert LedgerEntry.objects.count() == 0
     # Those of the clock, and the one that was killed.
-    by_the_clock = {"end_overdue_holds", "rescue_stalled_jobs", "check_stripe"}
+    by_the_clock = {name.rpartition(".")[2] for name, _ in app.periodic_registry.periodic_tasks}
     assert queued() <= {"process_event"} | by_the_clock
     assert support.reread(attempt.order).status == Status.PENDING
     with start_worker(process_environment) as worker:
