@@ -1,0 +1,315 @@
+"""The design's table of failures, row by row: which test holds the page, the service and the job.
+
+What no other file tests stands below: Stripe failing under each of the buyer's three buttons.
+"""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from cart.access import COOKIE, _signer
+from cart.quotes import quote
+from orders import links
+from orders.models import Order, OrderEvent, Status
+from orders.tests.factories import ADDRESS
+from payments import gateway
+from payments.forms import sign_fingerprint
+from payments.models import PaymentAttempt
+from payments.retries import seconds_until_retry
+from payments.services import attempts
+from payments.services.settling import StaleRead
+from payments.tests import support
+from shop.tests.factories import VariantFactory
+
+pytestmark = pytest.mark.django_db
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Held(NamedTuple):
+    """Where a row is tested: files below payments/tests unless they say otherwise."""
+
+    page: str = ""
+    service: str = ""
+    job: str = ""
+
+
+HERE = "test_failure_table.py::"
+STRIPE_FAILS = f"{HERE}test_a_failure_under_a_button_is_told_and_changes_nothing"
+TOLD = f"{HERE}test_the_service_says_how_stripe_failed"
+RETRIED = f"{HERE}test_a_job_tries_again_as_long_as_the_failure_may_pass"
+TABLE = {
+    "a card is declined": Held(
+        "test_standings.py::test_a_waiting_order_names_its_deadline_and_a_declined_card",
+        "test_intents.py::test_a_declined_card_is_an_entry_in_the_story_and_the_intent_stays_open",
+        "test_settling.py::"
+        "test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again",
+    ),
+    "Stripe: rate limit (429)": Held(STRIPE_FAILS, TOLD, RETRIED),
+    "Stripe: no answer, time-out, 5xx": Held(STRIPE_FAILS, TOLD, RETRIED),
+    "Stripe: our other request with the same key is running (409)": Held(
+        f"{HERE}test_a_request_that_runs_already_is_waited_for_then_said_to_be_unanswered",
+        "test_lost_answers.py::test_a_key_in_use_waits_for_the_other_request_and_then_gives_up",
+        RETRIED,
+    ),
+    "Stripe: key or rights refused (401, 403)": Held(STRIPE_FAILS, TOLD, RETRIED),
+    "Stripe: invalid request, key reused with other parameters": Held(
+        f"{HERE}test_a_request_that_stripe_finds_wrong_is_our_fault", TOLD, RETRIED
+    ),
+    "Stripe: the e-mail address is none to it": Held(
+        "test_pages.py::test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays"
+    ),
+    "Stripe: the session is no longer open": Held(
+        f"{HERE}test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced",
+        "test_canceling.py::test_a_payment_made_while_stripe_is_asked_to_end_it_wins",
+        "test_holds.py::test_a_payment_faster_than_the_end_of_the_hold_wins",
+    ),
+    "a read is older than its event": Held(
+        "test_failures.py::test_a_failure_has_its_status", job=RETRIED
+    ),
+    "a lock or the database is not to be had in time": Held(
+        "config/tests/test_headers.py::test_a_lock_that_does_not_come_is_a_kind_503", job=RETRIED
+    ),
+    "anything else": Held(
+        "config/tests/test_error_pages.py::"
+        "test_a_fault_of_ours_is_told_without_asking_the_database",
+        job="test_retries.py::test_a_failure_of_our_own_is_tried_five_times",
+    ),
+    "webhook: not signed for us, malformed, too large": Held(
+        "test_webhooks.py::test_a_malformed_body_is_refused_though_signed",
+        "test_webhooks.py::test_a_forged_or_stale_delivery_is_refused",
+    ),
+    "input is invalid": Held(
+        "test_pages.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed"
+    ),
+    "somebody else's, or unknown": Held(
+        "test_pages.py::test_a_guests_link_can_neither_be_guessed_nor_altered",
+        "test_pages.py::test_an_order_is_seen_by_its_owner_alone",
+    ),
+    "too many tries": Held("test_pages.py::test_placing_is_limited"),
+    "stock is short, or prices or cart have changed": Held(
+        "test_pages.py::test_a_shortage_names_the_book_and_how_many_are_left",
+        "test_placing.py::test_a_price_that_rose_after_the_page_was_shown_places_nothing",
+    ),
+    "the order can no longer be paid": Held(
+        "test_pages.py::test_pay_now_on_a_paid_order_leads_to_its_page",
+        f"{HERE}test_an_order_that_cannot_be_paid_says_what_it_is_instead",
+    ),
+}
+
+
+def rows_of_the_design() -> dict[str, bool]:
+    """Return what the design's table names, and whether a job meets it too."""
+    design = (PROJECT / "docs/design.md").read_text(encoding="utf-8")
+    table = design[design.index("| what happened |") :].split("\n\n")[0]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    return {what: bool(job) for what, _page, job in cells}
+
+
+def test_every_row_has_its_tests_and_every_test_is_there() -> None:
+    rows = rows_of_the_design()
+    named = [test for held in TABLE.values() for test in held if test]
+
+    missing = []
+    for test in named:
+        name, _, function = test.partition("::")
+        file = PROJECT / (name if "/" in name else f"payments/tests/{name}")
+        if f"def {function}(" not in file.read_text(encoding="utf-8"):
+            missing.append(test)
+
+    assert missing == []
+    assert list(TABLE) == list(rows)
+    assert [what for what, held in TABLE.items() if not held.page] == []
+    assert {what for what, meets in rows.items() if meets} == {
+        what for what, held in TABLE.items() if held.job
+    }
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    monkeypatch.setattr(attempts, "_KEY_IN_USE_SECONDS", 0.1)
+    monkeypatch.setattr(attempts, "_KEY_IN_USE_STEP", 0.01)
+
+
+Press = Callable[[], Any]
+
+
+def signed(name: str, order: Order) -> str:
+    return reverse(f"payments:{name}", args=[order.number, links.sign(order.number)])
+
+
+def checkout() -> Press:
+    cart = support.cart_with(VariantFactory())
+    client = Client()
+    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
+    fields = {
+        "email": "reader@example.com",
+        **ADDRESS,
+        "fingerprint": sign_fingerprint(quote(cart).fingerprint),
+    }
+    return lambda: client.post("/checkout/", fields)
+
+
+def pay() -> Press:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    order.attempts.update(state="closed", closed_as="expired")
+    return lambda: Client().post(signed("pay", order))
+
+
+def cancel() -> Press:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    return lambda: Client().post(signed("cancel", order))
+
+
+def title_of(answer: HttpResponse) -> str:
+    (title,) = re.findall(r"<h1[^>]*>(.+?)</h1>", unescape(answer.content.decode()))
+    return str(title)
+
+
+TITLES = {
+    "refuse": "The payment service does not answer",
+    "error_before": "The payment service does not answer",
+    "drop_answer": "The payment service does not answer",
+    "rate_limit": "Busy just now",
+    "forbidden": "Payment is not available",
+}
+
+
+@pytest.mark.parametrize("button", [checkout, pay, cancel])
+@pytest.mark.parametrize("kind", TITLES)
+def test_a_failure_under_a_button_is_told_and_changes_nothing(
+    sandbox: Any, button: Callable[[], Press], kind: str
+) -> None:
+    press = button()
+    sandbox.fault(kind=kind, method="POST", path="/v1/checkout/sessions", times=1)
+
+    answer = press()
+
+    status = 429 if kind == "rate_limit" else 503
+    assert (answer.status_code, answer["Retry-After"]) == (status, "30")
+    expected = "The order is not canceled yet" if button is cancel else TITLES[kind]
+    assert title_of(answer) == expected
+    assert Order.objects.get().status == Status.PENDING
+    assert list(OrderEvent.objects.values_list("reason", flat=True)) == ["placed"]
+    again = press()
+    assert again.status_code == 303
+    assert Order.objects.get().status == ("canceled" if button is cancel else "pending")
+
+
+@pytest.mark.parametrize("button", [checkout, pay])
+def test_a_request_that_runs_already_is_waited_for_then_said_to_be_unanswered(
+    sandbox: Any, button: Callable[[], Press]
+) -> None:
+    press = button()
+    sandbox.fault(kind="conflict", path="/v1/checkout/sessions", times=1)
+
+    assert press().status_code == 503
+
+    answer = press()
+    assert (answer.status_code, answer["Location"]) == (
+        303,
+        PaymentAttempt.objects.order_by("pk").reverse()[0].url,
+    )
+
+
+@pytest.mark.parametrize("button", [checkout, pay])
+def test_a_request_that_stripe_finds_wrong_is_our_fault(
+    sandbox: Any, button: Callable[[], Press]
+) -> None:
+    press = button()
+
+    with override_settings(PAYMENT_METHODS=["shells"]):
+        answer = press()
+
+    assert (answer.status_code, title_of(answer)) == (500, "Something went wrong on our side")
+    assert "shells" not in answer.content.decode()
+    assert "Retry-After" not in answer
+    assert Order.objects.get().status == Status.PENDING
+
+
+def test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced(sandbox: Any) -> None:
+    variant, cart = VariantFactory(), support.cart_with(VariantFactory())
+    attempt = support.checkout(cart)
+    sandbox.pay(attempt.url)
+    cart.lines.add(*support.cart_with(variant).lines.all())
+    client = Client()
+    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
+    fingerprint = sign_fingerprint(quote(cart).fingerprint)
+
+    answer = client.post(
+        "/checkout/",
+        {"email": "reader@example.com", **ADDRESS, "fingerprint": fingerprint},
+    )
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, links.path(attempt.order))
+    assert Order.objects.get().status == Status.PAID
+    assert Client().post(signed("cancel", attempt.order))["Location"] == links.path(attempt.order)
+    assert Order.objects.get().status == Status.PAID
+
+
+@pytest.mark.parametrize("kind", [PaymentAttempt.Kind.CHECKOUT, PaymentAttempt.Kind.INTENT])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("rate_limit", gateway.Busy),
+        ("refuse", gateway.Unreachable),
+        ("error_before", gateway.Unreachable),
+        ("drop_answer", gateway.Unreachable),
+        ("forbidden", gateway.NotAvailable),
+        ("", gateway.Refused),
+    ],
+)
+def test_the_service_says_how_stripe_failed(
+    sandbox: Any, kind: PaymentAttempt.Kind, fault: str, error: type[Exception]
+) -> None:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    order.attempts.update(state="closed", closed_as="expired")
+    if fault:
+        sandbox.fault(kind=fault, method="POST", times=1)
+    methods = ["card"] if fault else ["shells"]
+
+    with override_settings(PAYMENT_METHODS=methods), pytest.raises(error):
+        attempts.open_attempt(order_id=order.pk, at=support.stripe_now(), kind=kind)
+
+    assert support.reread(order).status == Status.PENDING
+    assert order.attempts.live().get().state == "created"
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (gateway.Busy(), 900),
+        (gateway.Unreachable(), 900),
+        (gateway.KeyInUse(), 900),
+        (gateway.NotAvailable(), 900),
+        (StaleRead(), 900),
+        (OperationalError(), 900),
+        (gateway.Refused(), 5),
+        (ValueError(), 5),
+    ],
+)
+def test_a_job_tries_again_as_long_as_the_failure_may_pass(error: Exception, tries: int) -> None:
+    assert seconds_until_retry(error, tries - 2) is not None
+    assert seconds_until_retry(error, tries - 1) is None
+
+
+@pytest.mark.parametrize("status", ["paid", "canceled", "refunded"])
+def test_an_order_that_cannot_be_paid_says_what_it_is_instead(sandbox: Any, status: str) -> None:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    Order.objects.update(status=status)
+
+    with pytest.raises(attempts.NotPayable) as refusal:
+        attempts.open_attempt(order_id=order.pk, at=support.stripe_now())
+
+    assert refusal.value.order.status == status
+    answer = Client().post(signed("pay", order))
+    assert (answer.status_code, answer["Location"]) == (303, links.path(order))
