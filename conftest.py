@@ -276,11 +276,15 @@ def sandbox(sandbox_process: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def process_environment(transactional_db: None) -> Mapping[str, str]:
-    """The environment in which a process of the shop works on this test's database."""
+def empty_queue(transactional_db: None) -> None:
+    """The queue's tables are not Django's, which empties only its own between tests."""
     with connections["default"].cursor() as cursor:
-        # The queue's tables are not Django's, which empties only its own between tests.
         cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+@pytest.fixture
+def process_environment(empty_queue: None) -> Mapping[str, str]:
+    """The environment in which a process of the shop works on this test's database."""
     name = settings.DATABASES["default"]["NAME"]
     url = urlsplit(os.environ["DATABASE_URL"])
     return dict(os.environ) | {"DATABASE_URL": url._replace(path=f"/{name}").geturl()}

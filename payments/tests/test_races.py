@@ -4,9 +4,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from threading import Barrier, Event
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,16 +15,19 @@ from django.test import override_settings
 
 from cart import services as cart_services
 from cart.models import Cart
-from orders.models import Order, Status
-from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
-from payments.services import attempts, inbox
-from payments.tests import support
+from orders.models import Order, Reason, Status
+from orders.tests.factories import PendingOrderFactory
+from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
+from payments.services import attempts, canceling, holds, inbox, refunds
+from payments.services.attempts import NotPayable, open_attempt
+from payments.tests import money_back, support
 from shop import services as stock
 from shop.models import StockMovement, Variant
 from shop.services import InsufficientStock
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def all_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -102,16 +105,17 @@ def test_giving_back_and_taking_other_variants_locks_all_of_them_in_order(sandbo
 
 def wait_until_somebody_waits() -> None:
     """Return when another connection waits for a lock of this one."""
-    give_up_at = monotonic() + 10
-    is_waiting = 0
-    while not is_waiting:
-        assert monotonic() < give_up_at
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks"
-                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-            )
-            (is_waiting,) = cursor.fetchone()
+    wait_until(is_somebody_waiting, seconds=10)
+
+
+def is_somebody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        (is_waiting,) = cursor.fetchone()
+    return bool(is_waiting)
 
 
 def test_a_button_pressed_four_times_at_once_makes_one_order_and_one_session(sandbox: Any) -> None:
@@ -203,3 +207,176 @@ def test_a_payment_and_the_end_of_the_hold_at_once_leave_one_truth(sandbox: Any)
     order = support.reread(attempt.order)
     assert (order.status, order.ledger.filter(kind="capture").count()) == (Status.PAID, 1)
     assert order.events.filter(from_status="pending").count() == 1
+
+
+def an_order(variant: Variant, **fields: Any) -> Order:
+    return PendingOrderFactory(quantities={variant: 1}, at=support.stripe_now(), **fields)
+
+
+def pay(sandbox: Any, attempt: PaymentAttempt) -> None:
+    """Pay as the buyer does, and hear of it at once; too late is no failure of his."""
+    if attempt.kind == PaymentAttempt.Kind.CHECKOUT:
+        sandbox.pay(attempt.url)
+    else:
+        support.confirm_intent(attempt.intent_id or "", attempt.client_secret)
+    attempts.reconcile(attempt=attempt, at=support.stripe_now())
+
+
+def captured_minor(order: Order) -> int:
+    return order.ledger.filter(kind="capture").total_minor(order.currency)
+
+
+@pytest.mark.parametrize("kind", PaymentAttempt.Kind.values[:2])
+@pytest.mark.parametrize("ends", ["canceling", "expiry"])
+def test_a_payment_against_the_end_of_its_order_has_one_winner(
+    sandbox: Any, kind: str, ends: str
+) -> None:
+    variant = VariantFactory(on_hand=6)
+    found = [an_order(variant) for _ in range(6)]
+    at = support.stripe_now()
+    opened = [
+        open_attempt(order_id=order.pk, at=at, kind=PaymentAttempt.Kind(kind)) for order in found
+    ]
+    late = max(support.reread(order).hold_until for order in found)
+    end = {
+        "canceling": lambda order: canceling.cancel(
+            order_id=order.pk, reason=Reason.BUYER, at=support.stripe_now()
+        ),
+        "expiry": lambda order: holds.expire(order_id=order.pk, at=late),
+    }[ends]
+
+    all_at_once(
+        [partial(pay, sandbox, attempt) for attempt in opened]
+        + [partial(end, order) for order in found]
+    )
+    support.run_jobs()
+
+    outcomes = Counter(
+        (support.reread(order).status, captured_minor(order) == order.total_minor)
+        for order in found
+    )
+    paid = outcomes[Status.PAID, True]
+    assert outcomes == +Counter({(Status.PAID, True): paid, (Status.CANCELED, False): 6 - paid})
+    assert not PaymentAttempt.objects.live().exists()
+    assert not Refund.objects.exists()
+    variant.refresh_from_db()
+    assert (variant.on_hand, variant.reserved) == (6 - paid, 0)
+
+
+def test_two_payments_of_one_order_at_once_keep_one_and_give_one_back(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=5)
+    found = [an_order(variant) for _ in range(5)]
+    at = support.stripe_now()
+    both = []
+    for order in found:
+        first = open_attempt(order_id=order.pk, at=at)
+        # It is closed here alone: at Stripe its page still takes money.
+        PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
+        both += [first, open_attempt(order_id=order.pk, at=at, kind=PaymentAttempt.Kind.INTENT)]
+
+    assert all_at_once([partial(pay, sandbox, attempt) for attempt in both]) == [None] * 10
+    support.run_jobs()
+
+    assert {support.reread(order).status for order in found} == {Status.PAID}
+    assert {captured_minor(order) for order in found} == {2 * found[0].total_minor}
+    given_back = Refund.objects.values_list("why", "state", "amount_minor")
+    assert list(given_back) == [("duplicate", "succeeded", found[0].total_minor)] * 5
+    variant.refresh_from_db()
+    assert (variant.on_hand, variant.reserved) == (0, 0)
+
+
+def test_a_late_payment_against_the_next_buyer_of_its_unit_sells_it_once(sandbox: Any) -> None:
+    variants = [VariantFactory(on_hand=1) for _ in range(5)]
+    calls: list[Callable[[], Any]] = []
+    late = []
+    for number, variant in enumerate(variants):
+        order = an_order(variant)
+        attempt = open_attempt(order_id=order.pk, at=support.stripe_now())
+        sandbox.pay(attempt.url)
+        # It expired here alone, as when Stripe's word of the payment is late.
+        expire_behind_stripes_back(attempt)
+        late.append(order)
+        calls += [
+            partial(attempts.reconcile, attempt=attempt, at=support.stripe_now()),
+            partial(buy, support.cart_with(variant), f"next{number}"),
+        ]
+
+    outcomes = all_at_once(calls)
+    support.run_jobs()
+
+    for order, variant, next_buyer in zip(late, variants, outcomes[1::2], strict=True):
+        variant.refresh_from_db()
+        order.refresh_from_db()
+        if isinstance(next_buyer, PaymentAttempt):
+            assert (order.status, variant.on_hand, variant.reserved) == (Status.CANCELED, 1, 1)
+            assert [refund.why for refund in order.refunds.all()] == ["late"]
+        else:
+            assert isinstance(next_buyer, InsufficientStock)
+            assert (order.status, variant.on_hand, variant.reserved) == (Status.PAID, 0, 0)
+            assert not order.refunds.exists()
+
+
+def expire_behind_stripes_back(attempt: PaymentAttempt) -> None:
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(state="closed", closed_as="expired")
+    hold_until = support.reread(attempt.order).hold_until
+    assert holds.expire(order_id=attempt.order_id, at=hold_until + timedelta(seconds=1)) is True
+
+
+def test_both_flows_asked_for_at_once_leave_one_that_can_be_paid(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=5)
+    found = [an_order(variant) for _ in range(5)]
+    at = support.stripe_now()
+
+    outcomes = all_at_once(
+        [
+            partial(open_attempt, order_id=order.pk, at=at, kind=kind)
+            for order in found
+            for kind in (PaymentAttempt.Kind.CHECKOUT, PaymentAttempt.Kind.INTENT)
+        ]
+    )
+    support.run_jobs()
+
+    assert {type(outcome) for outcome in outcomes} <= {PaymentAttempt, NotPayable}
+    live = PaymentAttempt.objects.live()
+    assert Counter(live.values_list("order", flat=True)) == {order.pk: 1 for order in found}
+    sessions = support.stripe_get("checkout/sessions?limit=100")["data"]
+    intents = support.stripe_get("payment_intents?limit=100")["data"]
+    payable = {found["id"] for found in sessions if found["status"] == "open"}
+    payable |= {found["id"] for found in intents if found["status"] != "canceled"}
+    assert payable == {attempt.stripe_id for attempt in live}
+
+
+def test_two_staff_who_refund_at_once_never_give_back_more_than_there_is(sandbox: Any) -> None:
+    found = [money_back.paid_order(sandbox) for _ in range(4)]
+
+    outcomes = all_at_once(
+        [partial(money_back.ask, order, order.total_minor) for order in found for _ in range(2)]
+    )
+    support.run_jobs()
+
+    assert Counter(type(outcome) for outcome in outcomes) == {
+        Refund: 4,
+        refunds.CannotRefund: 4,
+    }
+    assert {order.refunds.get().state for order in found} == {"succeeded"}
+    assert {support.reread(order).status for order in found} == {Status.REFUNDED}
+
+
+def refund_all(order: Order) -> None:
+    refund = money_back.ask(order, order.total_minor)
+    refunds.send(refund_id=refund.pk, at=support.stripe_now())
+
+
+def test_a_refund_against_a_dispute_gives_the_money_back_once(sandbox: Any) -> None:
+    found = [money_back.paid_order(sandbox) for _ in range(4)]
+
+    all_at_once(
+        [partial(refund_all, order) for order in found]
+        + [partial(sandbox.dispute, money_back.intent_of(order)) for order in found]
+    )
+    money_back.hear(sandbox)
+
+    for order in found:
+        left = order.ledger.exclude(kind="fee").total_minor(order.currency)
+        assert left == 0
+        assert order.refunds.get().state in {"succeeded", "failed"}

@@ -4,7 +4,6 @@ import io
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from shop import pictures, renditions
 from shop.models import ProductImage
 from shop.tests.factories import ProductFactory, ProductImageFactory
+from shop.tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -279,9 +279,6 @@ def test_a_worker_killed_halfway_leaves_the_page_whole_and_the_next_one_finishes
     with subprocess.Popen(
         worker, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL
     ) as next_one:
-        give_up_at = time.monotonic() + 60
-        while ProcrastinateJob.objects.filter(queue_name="images").exists():
-            assert time.monotonic() < give_up_at, "the job was not run again"
-            time.sleep(0.1)
+        wait_until(lambda: not ProcrastinateJob.objects.filter(queue_name="images").exists())
         next_one.terminate()
     assert files(media) == names(picture) == written
