@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse, reverse_lazy
 
+from config.doctor import page as doctor
+
 # Unfold's Alpine evaluates the attributes of the page, and its colors and widths are inline styles.
 _POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 
@@ -49,6 +51,7 @@ _MENU: list[dict[str, Any]] = [
         "items": [
             _page("Orders", "receipt_long", "orders.order"),
             _page("Reviews", "rule", "orders.review"),
+            _page("Refunds", "undo", "payments.refund"),
             _page("Disputes", "gavel", "payments.dispute"),
             _page("Payment attempts", "credit_card", "payments.paymentattempt"),
             _page("Ledger", "account_balance", "payments.ledgerentry"),
@@ -69,6 +72,12 @@ _MENU: list[dict[str, Any]] = [
         "items": [
             _page("Inbox", "inbox", "payments.inboxevent"),
             _page("Jobs", "conveyor_belt", "procrastinate.procrastinatejob"),
+            {
+                "title": "Checkup",
+                "icon": "stethoscope",
+                "link": reverse_lazy("doctor"),
+                "permission": lambda request: request.user.has_perm(doctor.PERMISSION),
+            },
         ],
     },
     {

@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from config.doctor.page import page as doctor
 from config.health import deep, health
 from config.media import media
 from payments.webhooks import WebhookView
@@ -20,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cart/", include("cart.urls")),
     path("", include("payments.urls")),
     path("accounts/", include("accounts.urls")),
+    path("admin/doctor/", admin.site.admin_view(doctor), name="doctor"),
     path("admin/", admin.site.urls),
     path("stripe/", include((webhook_urls, "djstripe"))),
     path("health", health, name="health"),

@@ -5,8 +5,8 @@ from config.doctor.examination import Check
 
 CHECKS = (
     Check("https", "SITE_URL is an https:// address", house.https),
-    Check("database", "PostgreSQL answers", house.database),
     Check("deployment", "the settings are fit for real buyers (check --deploy)", house.deployment),
+    Check("database", "PostgreSQL answers", house.database),
     Check("migrations", "the tables are of this version", house.migrations, ("database",)),
     Check("cache", "the cache keeps what is stored", house.cache, ("database",)),
     Check("mail", "mail leaves", house.mail_server),

@@ -78,7 +78,7 @@ class Result:
 
 
 def examine(
-    checks: Sequence[Check], visit: Visit, *, tell: Callable[[str], None]
+    checks: Sequence[Check], visit: Visit, *, tell: Callable[[str], None] = lambda title: None
 ) -> Iterator[Result]:
     """Run the checks; `tell` is told of each before it is run."""
     unwell: set[str] = set()
