@@ -1,4 +1,4 @@
-"""Buttons on a row's admin page that ask in a dialog, and act when it is sent by POST."""
+"""Buttons on a row's admin page: for a page of their own, or a dialog that acts by POST."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -31,6 +31,15 @@ def dialog(
             "form_submit_text": label,
         },
     )
+    return mark
+
+
+def page(*, label: str, icon: str, permissions: list[str]) -> Callable[[Method], Method]:
+    """Make a method (request, object id) the page behind a button of `actions_detail`.
+
+    A permission is a name like "app.add_thing", or `has_<permission>_permission` of the admin.
+    """
+    mark: Callable[[Method], Method] = action(description=label, icon=icon, permissions=permissions)
     return mark
 
 

@@ -1,5 +1,23 @@
 """The staff's view of orders and money: it shows all, and changes what services let it change."""
 
-from payments.admin import books, disputes, inbox, jobs, order_desk, reviews, stripe_mirror
+from payments.admin import (
+    books,
+    disputes,
+    inbox,
+    jobs,
+    order_desk,
+    refunds,
+    reviews,
+    stripe_mirror,
+)
 
-__all__ = ["books", "disputes", "inbox", "jobs", "order_desk", "reviews", "stripe_mirror"]
+__all__ = [
+    "books",
+    "disputes",
+    "inbox",
+    "jobs",
+    "order_desk",
+    "refunds",
+    "reviews",
+    "stripe_mirror",
+]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db.models import CharField, OuterRef, Subquery
 from django.urls import reverse
 from django.utils.html import format_html
@@ -47,6 +48,19 @@ def link(url_name: str, text: str, *args: object, query: str = "") -> SafeString
         reverse(f"admin:{url_name}", args=args),
         query,
         text,
+    )
+
+
+def at_stripe(path: str, stripe_id: str) -> SafeString:
+    """Return a link to an object's page in Stripe's dashboard, like `disputes`."""
+    mode = "" if settings.STRIPE_LIVE_MODE else "test/"
+    return format_html(
+        '<a class="text-link" href="https://dashboard.stripe.com/{}{}/{}" target="_blank" '
+        'rel="noopener">{}</a>',
+        mode,
+        path,
+        stripe_id,
+        stripe_id,
     )
 
 

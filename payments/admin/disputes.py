@@ -1,10 +1,8 @@
 """What banks question or take back, the one that must be answered first on top."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orders.models import Order
@@ -101,10 +99,4 @@ class DisputeAdmin(_Amount, ReadOnlyAdmin):
 
     @admin.display(description="answered at Stripe")
     def at_stripe(self, dispute: Dispute) -> SafeString:
-        mode = "" if settings.STRIPE_LIVE_MODE else "test/"
-        address = f"https://dashboard.stripe.com/{mode}disputes/{dispute.stripe_id}"
-        return format_html(
-            '<a class="text-link" href="{}" target="_blank" rel="noopener">{}</a>',
-            address,
-            dispute.stripe_id,
-        )
+        return display.at_stripe("disputes", dispute.stripe_id)

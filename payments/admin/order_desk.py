@@ -15,6 +15,7 @@ from orders.models import Order, Review
 from payments.admin import accounting, display, disputes
 from payments.admin.books import AttemptInline, LedgerInline
 from payments.admin.canceling import CancelsOrders
+from payments.admin.money_pages import MovesMoney
 from payments.admin.order_parts import (
     FulfillmentInline,
     LineInline,
@@ -59,7 +60,7 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(CancelsOrders, ReadOnlyAdmin):
+class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
     list_display = ("number", "state", "total", "email", "placed_at", "in_review", "disputed")
     list_filter = ("status", OpenReviewFilter, disputes.OrderFilter, "placed_at")
     search_fields = ("number", "email")
@@ -67,7 +68,7 @@ class OrderAdmin(CancelsOrders, ReadOnlyAdmin):
         "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, re_, du_, evt_, txn_)."
     )
     readonly_fields = ("total",)
-    actions_detail = ("cancel",)
+    actions_detail = ("cancel", "refund", "book_by_hand")
     fieldsets = (
         (
             None,

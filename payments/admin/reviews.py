@@ -5,14 +5,17 @@ from typing import cast
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.models import User
 from orders.models import Review
 from payments.admin import display
+from payments.admin.money_forms import ManualForm
+from payments.admin.money_pages import REFUSALS, in_words, move_money, page_context
 from payments.services import reviews
 from shop.clock import now
-from shop.dialogs import dialog, reload
+from shop.dialogs import dialog, page, reload
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
 from shop.services import InsufficientStock
 
@@ -68,7 +71,7 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         "resolved_at",
         "resolved_by",
     )
-    actions_detail = ("accept",)
+    actions_detail = ("accept", "refund", "settle")
 
     def has_resolve_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("orders.change_review")
@@ -81,10 +84,7 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         permission="resolve",
     )
     def accept(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
-        review: Review | None = self.get_object(request, object_id)
-        staff = cast(User, request.user)
-        if review is None:
-            raise Http404
+        review, staff = self._review(request, object_id), cast(User, request.user)
         try:
             reviews.accept(review_id=review.pk, by=staff.pk, at=now())
         except reviews.CannotAccept as error:
@@ -98,3 +98,44 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         else:
             messages.success(request, "The review is accepted.")
         return reload(review)
+
+    def has_refund_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.has_resolve_permission(request) and request.user.has_perm("payments.add_refund")
+
+    @dialog(
+        label="Refund",
+        icon="undo",
+        text="The money that this review names goes back by Stripe, all that is left of it. Once "
+        "it did, the review is resolved; if it is the last one of an order that waits for payment, "
+        "the order is canceled then.",
+        permission="refund",
+    )
+    def refund(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        review, staff = self._review(request, object_id), cast(User, request.user)
+        try:
+            refund = reviews.refund(review_id=review.pk, by=staff.pk, at=now())
+        except REFUSALS as error:
+            messages.error(request, in_words(error))
+        else:
+            amount = display.money(refund.amount_minor, refund.currency)
+            messages.success(request, f"{amount} is being given back.")
+        return reload(review)
+
+    def has_settle_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        may_book = request.user.has_perm("payments.add_ledgerentry")
+        return self.has_resolve_permission(request) and may_book
+
+    @page(label="Settle by hand", icon="payments", permissions=["settle"])
+    def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        review = self._review(request, object_id)
+        title = f"Settle by hand: order {review.order.number}"
+        context = page_context(self, request, title, review) | {"verb": "Book it"}
+        back = reverse("admin:orders_review_change", args=[review.pk])
+        form = ManualForm(review.order, request.POST or None, review)
+        return move_money(request, context, form, back)
+
+    def _review(self, request: HttpRequest, object_id: str) -> Review:
+        review: Review | None = self.get_object(request, object_id)
+        if review is None:
+            raise Http404
+        return review

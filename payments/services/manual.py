@@ -35,12 +35,11 @@ class Entry:
     amount_minor: int
     currency: str
     form_key: UUID
-    by: int
     review_id: int | None = None
 
 
-def book(*, order_id: int, entry: Entry, at: datetime) -> LedgerEntry:
-    """Book what staff enter; the order's status follows. Booking the same form again is harmless.
+def book(*, order_id: int, entry: Entry, by: int, at: datetime) -> LedgerEntry:
+    """Book what the user with id `by` enters; the order's status follows. Safe to repeat.
 
     Above zero it pays a pending order, whose payments are closed at Stripe first: one that was
     faster wins. Raises CannotBook, and InsufficientStock when a canceled order's units are gone;
@@ -48,7 +47,7 @@ def book(*, order_id: int, entry: Entry, at: datetime) -> LedgerEntry:
     """
     order = Order.objects.get(pk=order_id)
     if not LedgerEntry.objects.filter(form_key=entry.form_key).exists():
-        _check(order, entry)
+        check(order, entry)
     for _ in range(_ROUNDS):
         if order.is_pending:
             attempts.close_all(
@@ -56,21 +55,21 @@ def book(*, order_id: int, entry: Entry, at: datetime) -> LedgerEntry:
             )
             fault_point("manual:attempts-closed")
         try:
-            return _book(order_id, entry, at)
+            return _book(order_id, entry, by, at)
         except _StillPayable:
             continue
     raise CannotBook("The buyer is about to pay at this moment. Please look at the order again.")
 
 
 @transaction.atomic(durable=True)
-def _book(order_id: int, entry: Entry, at: datetime) -> LedgerEntry:
+def _book(order_id: int, entry: Entry, by: int, at: datetime) -> LedgerEntry:
     order = orders.lock(order_id)
     if booked := LedgerEntry.objects.filter(form_key=entry.form_key).first():
         same = (booked.order_id, booked.amount_minor, booked.currency)
         if same != (order.pk, entry.amount_minor, entry.currency):
             raise CannotBook("This form was sent before. Please open it again.")
         return booked
-    _check(order, entry)
+    check(order, entry)
     if order.is_pending and order.attempts.live().exists():
         raise _StillPayable
     review = order.reviews.open().filter(pk=entry.review_id or 0).first()
@@ -87,9 +86,9 @@ def _book(order_id: int, entry: Entry, at: datetime) -> LedgerEntry:
     )
     if is_payment:
         cause = str(entry.form_key)
-        orders.mark_paid(order=order, reason=Reason.MANUAL, cause=cause, at=at, by=entry.by)
+        orders.mark_paid(order=order, reason=Reason.MANUAL, cause=cause, at=at, by=by)
     else:
-        _follow(order, entry, review, at)
+        _follow(order, entry, review, by, at)
     fault_point("manual:before-commit")
     return booked
 
@@ -109,9 +108,9 @@ def _attempt(order: Order, entry: Entry, at: datetime) -> PaymentAttempt:
     )
 
 
-def _follow(order: Order, entry: Entry, review: Review | None, at: datetime) -> None:
+def _follow(order: Order, entry: Entry, review: Review | None, by: int, at: datetime) -> None:
     """Bring the order to what its money says now, and answer the review that the entry settles."""
-    cause, by = str(entry.form_key), entry.by
+    cause = str(entry.form_key)
     is_all_back = not sums.is_any(sums.booked(order))
     if entry.amount_minor < 0:
         orders.money_went_back(order=order, is_all=is_all_back, cause=cause, at=at, by=by)
@@ -132,7 +131,7 @@ def _follow(order: Order, entry: Entry, review: Review | None, at: datetime) -> 
         )
 
 
-def _check(order: Order, entry: Entry) -> None:
+def check(order: Order, entry: Entry) -> None:
     """Raise CannotBook unless the entry fits the order's money and status."""
     reviews = order.reviews.open()
     if entry.review_id and not reviews.filter(pk=entry.review_id).exists():

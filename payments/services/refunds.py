@@ -23,7 +23,19 @@ from payments.services.refund_news import follow
 from shop import money
 from shop.faults import fault_point
 
-__all__ = ["CannotRefund", "amount_of_units", "ask", "follow", "give_back", "send", "sync"]
+__all__ = [
+    "CannotRefund",
+    "amount_of_units",
+    "ask",
+    "call_off",
+    "check",
+    "check_call_off",
+    "follow",
+    "give_back",
+    "refundable_minor",
+    "send",
+    "sync",
+]
 
 State = Refund.State
 
@@ -100,13 +112,10 @@ def ask(
         if (asked_before.charge_id, asked_before.amount_minor) != (charge_id, amount_minor):
             raise CannotRefund("This form was sent before. Please open it again.")
         return asked_before
-    capture = _capture(order, charge_id)
-    if capture is None:
-        raise CannotRefund("This order has no such payment.")
-    left = refundable_minor(order=order, charge_id=charge_id)
-    if not 0 < amount_minor <= left:
-        raise CannotRefund(_what_is_left(order, capture, left))
-    _check_units(order, quantities or {})
+    quantities = quantities or {}
+    capture = check(
+        order=order, charge_id=charge_id, amount_minor=amount_minor, quantities=quantities
+    )
     return _create(
         order=order,
         key=key,
@@ -116,12 +125,26 @@ def ask(
         currency=capture.currency,
         source=Refund.Source.STAFF,
         why=why,
-        quantities=quantities or {},
+        quantities=quantities,
         at=at,
         by=by,
         is_restocked=restock and bool(quantities),
         note=note,
     )
+
+
+def check(
+    *, order: Order, charge_id: str, amount_minor: int, quantities: Mapping[int, int]
+) -> LedgerEntry:
+    """Return the capture of a charge that so much may be asked back of; raises CannotRefund."""
+    capture = _capture(order, charge_id)
+    if capture is None:
+        raise CannotRefund("This order has no such payment.")
+    left = refundable_minor(order=order, charge_id=charge_id)
+    if not 0 < amount_minor <= left:
+        raise CannotRefund(_what_is_left(order, capture, left))
+    _check_units(order, quantities)
+    return capture
 
 
 def _capture(order: Order, charge_id: str) -> LedgerEntry | None:
@@ -272,7 +295,7 @@ def sync(*, order: Order, intent_id: str, at: datetime) -> None:
 
 @transaction.atomic(durable=True)
 def _refused(refund: Refund, why: str, at: datetime) -> None:
-    """Note that Stripe will not make it; one of ours then asks for what is left, if that is less."""
+    """Note that Stripe will not make it; one of ours then asks for the rest, if less is left."""
     order = orders.lock(refund.order_id)
     refund.refresh_from_db()
     if refund.state != State.CREATED:
@@ -311,10 +334,15 @@ def call_off(*, order_id: int, by: int, at: datetime) -> None:
     Raises CannotRefund, and then nothing was written.
     """
     order = orders.lock(order_id)
+    check_call_off(order)
+    orders.call_off(order=order, by=by, at=at)
+
+
+def check_call_off(order: Order) -> None:
+    """Raise CannotRefund unless the order may be called off."""
     if order.total_minor > 0 or order.ledger.exists():
         raise CannotRefund("Money was paid for this order: refund it instead.")
     if order.status != Status.PAID:
         raise CannotRefund(f"This order is {order.get_status_display()}.")
     if orders.handed_over(order):
         raise CannotRefund("Some of this order was handed over already.")
-    orders.call_off(order=order, by=by, at=at)

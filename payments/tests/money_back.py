@@ -32,17 +32,9 @@ def intent_of(order: Order) -> str:
 
 def ask(order: Order, amount_minor: int, **how: Any) -> Refund:
     """Ask for some of the order's only payment back, as staff do."""
-    return refunds.ask(
-        **{
-            "order_id": order.pk,
-            "charge_id": charge_of(order),
-            "amount_minor": amount_minor,
-            "why": Refund.Why.REQUESTED,
-            "by": 7,
-            "at": support.stripe_now(),
-        }
-        | how
-    )
+    asked: dict[str, Any] = {"why": Refund.Why.REQUESTED, "by": 7, "at": support.stripe_now()}
+    asked |= {"charge_id": charge_of(order)} | how
+    return refunds.ask(order_id=order.pk, amount_minor=amount_minor, **asked)
 
 
 def refunded(order: Order, amount_minor: int, **how: Any) -> Refund:

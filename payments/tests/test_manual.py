@@ -20,10 +20,8 @@ pytestmark = pytest.mark.django_db
 def book(
     order: Order, amount_minor: int, *, form_key: UUID | None = None, currency: str = "EUR"
 ) -> LedgerEntry:
-    entry = manual.Entry(
-        amount_minor=amount_minor, currency=currency, form_key=form_key or uuid4(), by=7
-    )
-    return manual.book(order_id=order.pk, entry=entry, at=support.stripe_now())
+    entry = manual.Entry(amount_minor=amount_minor, currency=currency, form_key=form_key or uuid4())
+    return manual.book(order_id=order.pk, entry=entry, by=7, at=support.stripe_now())
 
 
 def refused(order: Order, amount_minor: int, why: str, **how: Any) -> None:

@@ -202,7 +202,7 @@ def test_a_refund_of_a_payment_that_is_not_booked_waits_for_it(sandbox: Any) -> 
 
 
 def readings(sandbox: Any, order: Order) -> list[gateway.Refund]:
-    """Return what Stripe said of one refund while it waited, when it was made, and when it failed."""
+    """Return what Stripe said of a refund while it waited, when it was made, when it failed."""
     refund = pending_refund(sandbox, order, order.total_minor)
     said = [gateway.refunds_of_intent(refund.intent_id)[0]]
     for outcome in ("succeeded", "failed"):

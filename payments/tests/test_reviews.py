@@ -271,10 +271,9 @@ def book(order: Order, amount_minor: int, review: Review | None = None) -> None:
         amount_minor=amount_minor,
         currency="EUR",
         form_key=uuid4(),
-        by=7,
         review_id=review.pk if review else None,
     )
-    manual.book(order_id=order.pk, entry=entry, at=support.stripe_now())
+    manual.book(order_id=order.pk, entry=entry, by=7, at=support.stripe_now())
 
 
 def test_a_second_payment_that_cannot_be_given_back_is_answered_by_staff(sandbox: Any) -> None:

@@ -1,0 +1,278 @@
+"""Forms by which staff give money back and enter what moved outside of Stripe.
+
+Each says what will happen before it does, and carries a key: sent twice, it acts once.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from orders.models import Order, Review, Status
+from payments.admin import display
+from payments.models import LedgerEntry, Refund
+from payments.services import manual, refunds, sums
+from shop.money import currency
+
+_MOST_DIGITS = 12
+
+
+class MoneyForm(forms.Form):
+    """A form about an order's money; a valid one knows its consequences, and acts."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, order: Order, data: Any = None) -> None:
+        super().__init__(data, initial={"key": uuid4()})
+        self.order = order
+
+    def was_sent(self) -> bool:
+        """Tell whether this very form was sent before, and acted."""
+        try:
+            key: UUID = self.fields["key"].clean(self.data.get("key"))
+        except ValidationError:
+            return False
+        return (
+            Refund.objects.filter(key=key).exists()
+            or LedgerEntry.objects.filter(form_key=key).exists()
+        )
+
+    def consequences(self) -> list[str]:
+        """Return what acting will do, a sentence each."""
+        raise NotImplementedError
+
+    def act(self, *, by: int, at: datetime) -> str:
+        """Do it in the name of the user with id `by`; return what was done, in words."""
+        raise NotImplementedError
+
+    def minor(self, amount: Decimal, code: str) -> int:
+        """Return an amount in minor units; raises ValidationError for a part of one."""
+        scaled = amount.scaleb(currency(code).exponent)
+        if scaled != int(scaled):
+            raise ValidationError({"amount": f"{code} has no such fractions."})
+        return int(scaled)
+
+
+class CallOffForm(MoneyForm):
+    """An order that cost nothing, before any of it is handed over: there is nothing to fill in."""
+
+    def __init__(self, order: Order, data: Any = None) -> None:
+        super().__init__(order, data or {"key": uuid4()})
+
+    def clean(self) -> None:
+        try:
+            refunds.check_call_off(self.order)
+        except refunds.CannotRefund as error:
+            raise ValidationError(str(error)) from error
+
+    def consequences(self) -> list[str]:
+        return [
+            "This order cost nothing: there is no money to give back.",
+            "It becomes refunded, its units go back on the shelf, and a mail tells the buyer.",
+        ]
+
+    def act(self, *, by: int, at: datetime) -> str:
+        refunds.call_off(order_id=self.order.pk, by=by, at=at)
+        return "The order is called off."
+
+
+class RefundForm(MoneyForm):
+    """What of a payment goes back: all that is left of it, the price of units, or an amount."""
+
+    charge = forms.ChoiceField(label="Payment", widget=UnfoldAdminSelectWidget)
+    what = forms.ChoiceField(
+        label="What goes back",
+        choices=[
+            ("all", "all that is left of the payment, with all units that are left"),
+            ("units", "the price of these units; shipping with the last of them"),
+            ("amount", "an amount, and no units"),
+        ],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    amount = forms.DecimalField(
+        required=False, max_digits=_MOST_DIGITS, widget=UnfoldAdminDecimalFieldWidget
+    )
+    restock = forms.BooleanField(
+        label="Put the units back on the shelf", required=False, widget=UnfoldBooleanWidget
+    )
+    why = forms.ChoiceField(
+        label="Reason",
+        choices=[
+            (why.value, why.label)
+            for why in Refund.Why
+            if why not in {Refund.Why.LATE, Refund.Why.REVIEW}
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    note = forms.CharField(
+        label="Note for staff", required=False, max_length=200, widget=UnfoldAdminTextInputWidget
+    )
+
+    def __init__(self, order: Order, data: Any = None) -> None:
+        super().__init__(order, data)
+        captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE)
+        self.captures = {capture.charge_id: capture for capture in captures}
+        cast(forms.ChoiceField, self.fields["charge"]).choices = self._charges()
+        taken = sums.refunded_quantities(order)
+        self.left = {line: line.quantity - taken[line.pk] for line in order.lines.all()}
+        for line, units in self.left.items():
+            self.fields[f"units_{line.pk}"] = forms.IntegerField(
+                label=f"Units of {line.title}",
+                help_text=f"{units} of {line.quantity} can be refunded.",
+                required=False,
+                min_value=0,
+                max_value=units,
+                widget=UnfoldAdminIntegerFieldWidget,
+            )
+        units_names = [f"units_{line.pk}" for line in self.left]
+        self.order_fields(["key", "charge", "what", *units_names])
+
+    def _charges(self) -> list[tuple[str, str]]:
+        return [
+            (charge_id, f"{display.money(capture.amount_minor, capture.currency)} ({charge_id})")
+            for charge_id, capture in self.captures.items()
+        ]
+
+    def clean(self) -> None:
+        if self.errors:
+            return
+        charge_id = self.cleaned_data["charge"]
+        self.currency = self.captures[charge_id].currency
+        self.quantities = self._quantities()
+        self.amount_minor = self._amount_minor(charge_id)
+        try:
+            refunds.check(
+                order=self.order,
+                charge_id=charge_id,
+                amount_minor=self.amount_minor,
+                quantities=self.quantities,
+            )
+        except refunds.CannotRefund as error:
+            raise ValidationError(str(error)) from error
+
+    def _quantities(self) -> dict[int, int]:
+        match self.cleaned_data["what"]:
+            case "all" if self.order.is_paid:
+                asked = {line.pk: units for line, units in self.left.items()}
+            case "units":
+                asked = {line.pk: self.cleaned_data[f"units_{line.pk}"] or 0 for line in self.left}
+                if not any(asked.values()):
+                    raise ValidationError("Enter how many units are refunded.")
+            case _:
+                asked = {}
+        return {line_id: units for line_id, units in asked.items() if units}
+
+    def _amount_minor(self, charge_id: str) -> int:
+        match self.cleaned_data["what"]:
+            case "all":
+                return refunds.refundable_minor(order=self.order, charge_id=charge_id)
+            case "units":
+                return refunds.amount_of_units(order=self.order, quantities=self.quantities)
+        if self.cleaned_data["amount"] is None:
+            raise ValidationError({"amount": "Enter the amount."})
+        return self.minor(self.cleaned_data["amount"], self.currency)
+
+    def consequences(self) -> list[str]:
+        amount = display.money(self.amount_minor, self.currency)
+        sentences = [f"{amount} goes back to the buyer by Stripe, and a mail says so."]
+        for line in self.left:
+            if units := self.quantities.get(line.pk):
+                shelf = "go back on the shelf" if self.cleaned_data["restock"] else "do not go back"
+                sentences.append(f"{units} x {line.title}: not handed over, and {shelf}.")
+        if sums.kept(self.order)[self.currency] == self.amount_minor and self.order.is_paid:
+            sentences.append("Nothing of its money is left: the order becomes refunded.")
+        return sentences
+
+    def act(self, *, by: int, at: datetime) -> str:
+        refund = refunds.ask(
+            order_id=self.order.pk,
+            charge_id=self.cleaned_data["charge"],
+            amount_minor=self.amount_minor,
+            why=Refund.Why(self.cleaned_data["why"]),
+            quantities=self.quantities,
+            restock=self.cleaned_data["restock"],
+            note=self.cleaned_data["note"],
+            key=self.cleaned_data["key"],
+            by=by,
+            at=at,
+        )
+        return f"{display.money(refund.amount_minor, refund.currency)} is being given back."
+
+
+class ManualForm(MoneyForm):
+    """Money that came or went outside of Stripe: cash, a bank transfer."""
+
+    direction = forms.ChoiceField(
+        label="The money",
+        choices=[("in", "was received"), ("out", "was given back to the buyer")],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    amount = forms.DecimalField(
+        min_value=0, max_digits=_MOST_DIGITS, widget=UnfoldAdminDecimalFieldWidget
+    )
+    currency = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, order: Order, data: Any = None, review: Review | None = None) -> None:
+        super().__init__(order, data)
+        self.review = review
+        others = order.ledger.order_by().values_list("currency", flat=True).distinct()
+        codes = dict.fromkeys([order.currency, *others])
+        cast(forms.ChoiceField, self.fields["currency"]).choices = [(code, code) for code in codes]
+
+    def clean(self) -> None:
+        if self.errors:
+            return
+        code = self.cleaned_data["currency"]
+        amount_minor = self.minor(self.cleaned_data["amount"], code)
+        self.is_received = self.cleaned_data["direction"] == "in"
+        self.entry = manual.Entry(
+            amount_minor=amount_minor if self.is_received else -amount_minor,
+            currency=code,
+            form_key=self.cleaned_data["key"],
+            review_id=self.review.pk if self.review else None,
+        )
+        try:
+            manual.check(self.order, self.entry)
+        except manual.CannotBook as error:
+            raise ValidationError(str(error)) from error
+
+    def consequences(self) -> list[str]:
+        amount = display.money(abs(self.entry.amount_minor), self.entry.currency)
+        verb = "received" if self.is_received else "given back"
+        return [
+            f"{amount} is booked as {verb} outside of Stripe. Stripe itself moves nothing.",
+            *self._what_follows(),
+            "The books are never changed: an error is mended by an entry the other way.",
+        ]
+
+    def _what_follows(self) -> list[str]:
+        is_closed = "What the buyer could still pay at Stripe is closed first."
+        if self.review:
+            becomes = "paid" if self.is_received else "canceled"
+            is_waiting = self.order.is_pending or self.order.is_canceled
+            moves = [f"If it was the last one, the order is {becomes} then."] if is_waiting else []
+            return [is_closed, "The review is settled by it.", *moves]
+        if self.order.is_pending:
+            return [is_closed, "The order becomes paid, and the buyer gets its confirmation."]
+        left = sums.booked(self.order)
+        left[self.entry.currency] += self.entry.amount_minor
+        if self.order.is_paid and not sums.is_any(left):
+            return ["Nothing of its money is left: the order becomes refunded."]
+        if self.order.status == Status.REFUNDED:
+            return ["The order is again what it was before."]
+        return ["The order stays as it is."]
+
+    def act(self, *, by: int, at: datetime) -> str:
+        entry = manual.book(order_id=self.order.pk, entry=self.entry, by=by, at=at)
+        return f"{display.money(entry.amount_minor, entry.currency)} is booked."
