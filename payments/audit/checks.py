@@ -299,7 +299,8 @@ CHECKS = (
                     SELECT 1 FROM orders_review r WHERE r.order_id = o.id AND r.cause = m.cause)
                WHEN 'dispute' THEN EXISTS (
                     SELECT 1 FROM payments_dispute d
-                     WHERE d.order_id = o.id AND d.stripe_id = m.cause)
+                     WHERE d.order_id = o.id
+                       AND m.cause IN (d.stripe_id, 'inquiry ' || d.stripe_id))
                WHEN 'refund' THEN EXISTS (
                     SELECT 1 FROM payments_refund r
                      WHERE r.order_id = o.id AND r.key::text = m.cause)

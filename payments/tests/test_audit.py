@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import Order, OrderMail
+from payments import gateway
 from payments.audit import checks, stripe_side
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
-from payments.services import attempts, inbox, refunds
+from payments.services import attempts, disputes, inbox, refunds
 from payments.tests import support
 from shop.models import Variant
 from shop.tests.factories import VariantFactory
@@ -289,6 +290,23 @@ def test_a_mail_about_nothing(shop: dict[str, Order]) -> None:
             )
 
             assert found() == {"mails": [f"mail {mail.pk}"]}
+
+
+def test_an_inquiry_and_the_dispute_that_it_becomes_have_a_mail_each(
+    sandbox: Any, shop: dict[str, Order]
+) -> None:
+    order = shop["paid"]
+    intent_id = order.attempts.get().intent_id or ""
+    inquiry = sandbox.dispute(intent_id, inquiry=True)
+    for action in ("submit", "escalate"):
+        made = gateway.disputes_of_intent(intent_id)
+        disputes.follow(order_id=order.pk, made=made, cause="", at=support.stripe_now())
+        sandbox.move_dispute(inquiry["id"], action)
+    made = gateway.disputes_of_intent(intent_id)
+    disputes.follow(order_id=order.pk, made=made, cause="", at=support.stripe_now())
+
+    assert order.mails.filter(kind="dispute").count() == 2
+    assert found() == {}
 
 
 def test_a_mail_owed_twice_and_a_confirmation_owed_to_nobody(shop: dict[str, Order]) -> None:
