@@ -27,7 +27,7 @@ from cart.quotes import quote
 from orders.models import Order, OrderEvent
 from orders.services import Buyer
 from orders.tests.factories import ADDRESS
-from payments.models import PaymentAttempt
+from payments.models import Dispute, PaymentAttempt
 from payments.services import placing
 from payments.tracing import traced
 from shop.models import Variant
@@ -184,6 +184,23 @@ def all_events() -> list[dict[str, Any]]:
         events += page["data"]
         has_more = page["has_more"]
     return events
+
+
+def dispute_row(order: Order, stripe_id: str, **fields: Any) -> Dispute:
+    """Return a dispute of a charge of the order, open unless told otherwise."""
+    return Dispute.objects.create(
+        **{
+            "order": order,
+            "stripe_id": stripe_id,
+            "charge_id": "ch_1",
+            "amount_minor": 100,
+            "currency": order.currency,
+            "reason": "fraudulent",
+            "status": "needs_response",
+            "opened_at": order.placed_at,
+        }
+        | fields
+    )
 
 
 def last_event(order: Order) -> OrderEvent:
