@@ -4,6 +4,7 @@ import os
 import secrets
 import threading
 import time
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import caches
@@ -15,13 +16,18 @@ from django.views.decorators.http import require_safe
 
 from config import queue_health
 from payments import stripe_check
-from payments.services import endpoints
+from payments.models import InboxEvent
+from payments.services import counters, endpoints
 from shop.clock import now
 
 OK = "ok"
 UNREACHABLE, UNKNOWN = "unreachable", "unknown"
 _STARTED = time.monotonic()
 _QUERY_MILLISECONDS = 2000
+# An event that is tried so long meets more than a moment's weather.
+_LONGEST_TRIED = timedelta(hours=1)
+# A failed event asks for a person; one that he has left alone for so long rings no more.
+_RINGS_FOR = timedelta(days=1)
 
 
 @never_cache
@@ -45,9 +51,9 @@ def deep(request: HttpRequest) -> JsonResponse:
     that is gone. It is open to everybody: the words tell little, and asking costs a few quick
     queries; only the worker ever calls Stripe.
     """
-    known = _from_the_database()
-    cache = cache_word(known["database"])
     at = now()
+    known = _from_the_database(at)
+    cache = cache_word(known["database"])
     checks = {
         **known,
         "cache": cache,
@@ -65,27 +71,44 @@ def deep(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _from_the_database() -> dict[str, str]:
-    """Return the words on `database`, `queue` (`no worker`, `behind`) and `webhook` (`missing`).
+def _from_the_database(at: datetime) -> dict[str, str]:
+    """Return the words on `database`, `queue` (`no worker`, `behind`), `webhook` (`missing`,
+    `outdated`) and `inbox` (`failed`, `behind`).
 
     What was learned before the database failed is what there is to say.
     """
-    words = {"database": UNREACHABLE, "queue": UNKNOWN, "webhook": UNKNOWN}
+    words = {"database": UNREACHABLE, "queue": UNKNOWN, "webhook": UNKNOWN, "inbox": UNKNOWN}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('statement_timeout', %s, true)", [str(_QUERY_MILLISECONDS)]
             )
             words["database"] = OK
-            is_there = endpoints.working().filter(livemode=settings.STRIPE_LIVE_MODE).exists()
-            words["webhook"] = OK if is_there else "missing"
+            words["webhook"] = _webhook()
             if not queue_health.has_worker():
                 words["queue"] = "no worker"
             else:
                 words["queue"] = "behind" if queue_health.behind() else OK
+            words["inbox"] = _inbox(at)
     except Error:
         return words
     return words
+
+
+def _webhook() -> str:
+    endpoint = endpoints.working().filter(livemode=settings.STRIPE_LIVE_MODE).first()
+    if endpoint is None:
+        return "missing"
+    return OK if endpoints.is_sent_all(endpoint) else "outdated"
+
+
+def _inbox(at: datetime) -> str:
+    failed = InboxEvent.objects.unfinished().filter(state=InboxEvent.State.FAILED)
+    if failed.filter(received_at__gt=at - _RINGS_FOR).exists():
+        return "failed"
+    waiting = counters.inbox(at=at)
+    tried = max(waiting[state].oldest for state in ("received", "retrying"))
+    return "behind" if tried > _LONGEST_TRIED else OK
 
 
 def cache_word(database: str) -> str:

@@ -13,11 +13,13 @@ from djstripe.models import WebhookEndpoint
 
 from conftest import Sandbox
 from payments import gateway, stripe_check
+from payments.models import InboxEvent
 from payments.queue import enqueue
 from payments.tests import support
 from shop.clock import now
 
-ALL_WELL = {"database": "ok", "queue": "ok", "webhook": "ok", "cache": "ok", "stripe": "ok"}
+PARTS = ("database", "queue", "webhook", "inbox", "cache", "stripe")
+ALL_WELL = dict.fromkeys(PARTS, "ok")
 
 
 def deep_answer() -> tuple[int, str, dict[str, str]]:
@@ -97,14 +99,46 @@ def test_a_shop_to_which_stripe_cannot_post_is_told(all_well: None, change: dict
     assert deep_answer() == is_ill(webhook="missing")
 
 
+def test_an_endpoint_that_an_upgrade_left_behind_is_told(all_well: None) -> None:
+    WebhookEndpoint.objects.update(enabled_events=["checkout.session.completed"])
+
+    assert deep_answer() == is_ill(webhook="outdated")
+
+
+@pytest.mark.parametrize(
+    ("state", "hours_ago", "word"),
+    [
+        ("failed", 23, "failed"),
+        ("failed", 25, "ok"),
+        ("retrying", 2, "behind"),
+        ("received", 2, "behind"),
+        ("retrying", 0.5, "ok"),
+        ("done", 2, "ok"),
+    ],
+)
+def test_events_that_failed_or_are_tried_for_long_are_told(
+    all_well: None, state: str, hours_ago: float, word: str
+) -> None:
+    InboxEvent.objects.create(
+        event_id="evt_1",
+        type="charge.updated",
+        livemode=False,
+        source="webhook",
+        state=state,
+        received_at=now() - timedelta(hours=hours_ago),
+    )
+
+    assert deep_answer()[2]["inbox"] == word
+
+
 def test_head_is_answered_and_post_is_not(all_well: None) -> None:
     assert Client().head("/health/deep").status_code == 200
     assert Client().post("/health/deep").status_code == 405
 
 
 def test_asking_costs_few_queries(all_well: None, django_assert_num_queries: Any) -> None:
-    # A transaction with four queries; in a test it is a savepoint.
-    with django_assert_num_queries(6):
+    # A transaction with six queries; in a test it is a savepoint.
+    with django_assert_num_queries(8):
         Client().get("/health/deep")
 
 
@@ -116,7 +150,9 @@ def test_without_the_database_the_rest_is_still_told() -> None:
         answer = deep_answer()
 
     cache.clear()
-    assert answer == is_ill(database="unreachable", queue="unknown", webhook="unknown")
+    assert answer == is_ill(
+        database="unreachable", queue="unknown", webhook="unknown", inbox="unknown"
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -138,6 +174,7 @@ def test_a_cache_in_the_database_goes_with_it(settings: Any) -> None:
             "database": "unreachable",
             "queue": "unknown",
             "webhook": "unknown",
+            "inbox": "unknown",
             "cache": "unreachable",
             "stripe": "unknown",
         },

@@ -90,6 +90,12 @@ def in_use() -> WebhookEndpoint | None:
     return here.order_by("-djstripe_created").first()
 
 
+def is_sent_all(endpoint: WebhookEndpoint) -> bool:
+    """Tell whether all that this version of the shop handles was asked for, as far as is known."""
+    sent = set(endpoint.enabled_events)
+    return "*" in sent or sent >= set(HANDLED)
+
+
 def keep_by_hand() -> Provisioned:
     """Have a row with the secret of STRIPE_WEBHOOK_SECRET; its address never changes."""
     row = WebhookEndpoint.objects.filter(id=BY_HAND).first()

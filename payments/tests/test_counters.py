@@ -1,0 +1,104 @@
+"""What has not come to its end, in figures."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from orders import services as orders
+from orders.models import Review
+from orders.tests.factories import PLACED_AT, PendingOrderFactory
+from payments.models import Dispute, InboxEvent, PaymentAttempt, Refund
+from payments.queue import enqueue
+from payments.services import counters
+from payments.services.counters import Waiting
+
+pytestmark = pytest.mark.django_db
+
+AT = PLACED_AT + timedelta(hours=5)
+
+
+def test_nothing_unfinished_is_told_as_zeros(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(6):
+        counted = counters.count(at=AT)
+
+    assert counted == counters.Counters(
+        inbox={"received": Waiting(), "retrying": Waiting(), "failed": Waiting()},
+        queues={},
+        reviews=Waiting(),
+        disputes=Waiting(),
+        refunds={"created": Waiting(), "pending": Waiting(), "requires_action": Waiting()},
+        attempts={"created": Waiting(), "open": Waiting(), "processing": Waiting()},
+    )
+
+
+def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
+    order = PendingOrderFactory()
+    for number, state in enumerate(["received", "failed", "failed", "done", "ignored"]):
+        InboxEvent.objects.create(
+            event_id=f"evt_{number}",
+            type="charge.updated",
+            livemode=False,
+            source="webhook",
+            state=state,
+            received_at=PLACED_AT + timedelta(hours=number),
+        )
+    for number, state in enumerate(["created", "pending", "pending", "succeeded", "failed"]):
+        Refund.objects.create(
+            order=order,
+            charge_id="ch_1",
+            intent_id="pi_1",
+            amount_minor=1,
+            currency="EUR",
+            source="staff",
+            why="other",
+            state=state,
+            stripe_id=f"re_{number}",
+            created_at=PLACED_AT + timedelta(hours=number),
+        )
+    for status in ("needs_response", "warning_under_review", "won"):
+        Dispute.objects.create(
+            stripe_id=status,
+            order=order,
+            charge_id="ch_1",
+            amount_minor=1,
+            currency="EUR",
+            reason="fraudulent",
+            status=status,
+            opened_at=PLACED_AT,
+        )
+    PaymentAttempt.objects.create(
+        order=order,
+        kind="checkout",
+        state="processing",
+        params={},
+        amount_minor=1,
+        currency="EUR",
+        created_at=PLACED_AT,
+        deadline_at=PLACED_AT,
+    )
+    orders.open_review(
+        order=order, reason=Review.Reason.MISMATCH, cause="ch_1", detail="", at=PLACED_AT
+    )
+    enqueue("close_attempts", order_id=order.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_events SET at = now() - interval '1 hour'")
+
+    counted = counters.count(at=AT)
+
+    hours = timedelta(hours=1)
+    assert counted.inbox == {
+        "received": Waiting(1, 5 * hours),
+        "retrying": Waiting(),
+        "failed": Waiting(2, 4 * hours),
+    }
+    assert counted.refunds == {
+        "created": Waiting(1, 5 * hours),
+        "pending": Waiting(2, 4 * hours),
+        "requires_action": Waiting(),
+    }
+    assert counted.attempts["processing"] == Waiting(1, 5 * hours)
+    assert counted.reviews == Waiting(1, 5 * hours)
+    assert counted.disputes == Waiting(2, 5 * hours)
+    assert counted.queues == {"default": Waiting(2, hours), "mail": Waiting(1, hours)}
