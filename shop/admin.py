@@ -165,14 +165,15 @@ class VariantAdmin(ReadOnlyAdmin):
     def receive(self, request: HttpRequest, form: ReceiveForm, object_id: str) -> HttpResponse:
         variant = self._variant(request, object_id)
         quantity = form.cleaned_data["quantity"]
-        services.receive(
+        is_first = services.receive(
             variant_id=variant.pk,
             quantity=quantity,
             reference=form.cleaned_data["reference"],
             at=now(),
             moved_by_id=request.user.pk,
+            form_key=form.cleaned_data["form_key"],
         )
-        messages.success(request, f"{quantity} units of {variant.sku} received.")
+        _tell(request, is_first, f"{quantity} units of {variant.sku} received.")
         return reload(variant)
 
     @dialog(
@@ -185,12 +186,13 @@ class VariantAdmin(ReadOnlyAdmin):
     def adjust(self, request: HttpRequest, form: AdjustForm, object_id: str) -> HttpResponse:
         variant = self._variant(request, object_id)
         try:
-            services.adjust(
+            is_first = services.adjust(
                 variant_id=variant.pk,
                 difference=form.cleaned_data["difference"],
                 reason=form.cleaned_data["reason"],
                 at=now(),
                 moved_by_id=request.user.pk,
+                form_key=form.cleaned_data["form_key"],
             )
         except services.InsufficientStock as error:
             free = error.shortages[0].free
@@ -200,7 +202,7 @@ class VariantAdmin(ReadOnlyAdmin):
                 "pending orders hold the others.",
             )
         else:
-            messages.success(request, f"The count of {variant.sku} was adjusted.")
+            _tell(request, is_first, f"The count of {variant.sku} was adjusted.")
         return reload(variant)
 
     def _variant(self, request: HttpRequest, object_id: str) -> Variant:
@@ -208,3 +210,11 @@ class VariantAdmin(ReadOnlyAdmin):
         if variant is None:
             raise Http404
         return variant
+
+
+def _tell(request: HttpRequest, is_first: bool, done: str) -> None:
+    """Say what was done, or that the same form had done it before."""
+    if is_first:
+        messages.success(request, done)
+    else:
+        messages.warning(request, "This form was sent before. Nothing was moved a second time.")

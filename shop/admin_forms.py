@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.conf import settings
@@ -88,7 +89,13 @@ class VariantForm(forms.ModelForm):  # type: ignore[type-arg]
         return variant
 
 
-class ReceiveForm(BaseDialogForm):  # type: ignore[misc]  # Unfold has no types
+class _StockForm(BaseDialogForm):  # type: ignore[misc]  # Unfold has no types
+    """A form that carries a key, so that sent twice it moves stock once."""
+
+    form_key = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)
+
+
+class ReceiveForm(_StockForm):
     quantity = forms.IntegerField(
         label="Units", min_value=1, max_value=_MOST_UNITS, widget=UnfoldAdminIntegerFieldWidget
     )
@@ -97,7 +104,7 @@ class ReceiveForm(BaseDialogForm):  # type: ignore[misc]  # Unfold has no types
     )
 
 
-class AdjustForm(BaseDialogForm):  # type: ignore[misc]
+class AdjustForm(_StockForm):
     difference = forms.IntegerField(
         min_value=-_MOST_UNITS,
         max_value=_MOST_UNITS,

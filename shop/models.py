@@ -333,6 +333,9 @@ class StockMovement(models.Model):
         max_length=200, help_text="An order's number, or the reason given."
     )
     moved_by_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
+    form_key = models.UUIDField(
+        null=True, unique=True, help_text="Of the form that staff sent: sent twice, it moves once."
+    )
     moved_at = models.DateTimeField()
 
     class Meta:

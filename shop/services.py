@@ -7,6 +7,7 @@ order of their keys, so that two calls never wait for each other in a circle.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -81,22 +82,43 @@ def receive(
     reference: str,
     at: datetime,
     moved_by_id: int | None = None,
-) -> None:
-    """Add delivered units to the house; `quantity` is above zero."""
+    form_key: UUID | None = None,
+) -> bool:
+    """Add delivered units to the house; `quantity` is above zero.
+
+    Returns False for a `form_key` that moved stock before: nothing is done twice.
+    """
     lock([variant_id])
-    _change(variant_id, StockMovement.Kind.RECEIVED, quantity, 0, reference, at, moved_by_id)
+    if _was_sent(form_key):
+        return False
+    _change(
+        variant_id, StockMovement.Kind.RECEIVED, quantity, 0, reference, at, moved_by_id, form_key
+    )
+    return True
 
 
 @transaction.atomic
 def adjust(
-    *, variant_id: int, difference: int, reason: str, at: datetime, moved_by_id: int | None = None
-) -> None:
+    *,
+    variant_id: int,
+    difference: int,
+    reason: str,
+    at: datetime,
+    moved_by_id: int | None = None,
+    form_key: UUID | None = None,
+) -> bool:
     """Correct the count by `difference` units after counting, loss or damage.
 
-    Raises InsufficientStock when fewer than the held units would be left.
+    Returns False for a `form_key` that moved stock before: nothing is done twice. Raises
+    InsufficientStock when fewer than the held units would be left.
     """
     lock([variant_id])
-    _change(variant_id, StockMovement.Kind.ADJUSTED, difference, 0, reason, at, moved_by_id)
+    if _was_sent(form_key):
+        return False
+    _change(
+        variant_id, StockMovement.Kind.ADJUSTED, difference, 0, reason, at, moved_by_id, form_key
+    )
+    return True
 
 
 def lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
@@ -112,6 +134,11 @@ def lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
     return variants
 
 
+def _was_sent(form_key: UUID | None) -> bool:
+    """Tell whether a form acted before; the variant's lock has made its two sendings take turns."""
+    return form_key is not None and StockMovement.objects.filter(form_key=form_key).exists()
+
+
 def _change(
     variant_id: int,
     kind: StockMovement.Kind,
@@ -120,6 +147,7 @@ def _change(
     reference: str,
     at: datetime,
     moved_by_id: int | None = None,
+    form_key: UUID | None = None,
 ) -> None:
     changed = Variant.objects.filter(
         pk=variant_id,
@@ -136,5 +164,6 @@ def _change(
         reserved_delta=reserved_delta,
         reference=reference,
         moved_by_id=moved_by_id,
+        form_key=form_key,
         moved_at=at,
     )

@@ -5,6 +5,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -229,12 +230,17 @@ def _stock_address(variant: Variant, act: str) -> str:
     return reverse(f"admin:shop_variant_{act}", args=[variant.pk])
 
 
+def _sent() -> dict[str, str]:
+    """Return what every dialog sends beside what staff fill in."""
+    return {"form_key": str(uuid4()), "_form_submitted": "True"}
+
+
 def test_units_are_received_by_a_movement_that_names_who(staff: Client, boss: Any) -> None:
     variant = VariantFactory(on_hand=0)
 
     answer = staff.post(
         _stock_address(variant, "receive"),
-        {"quantity": 7, "reference": "Delivery 12", "_form_submitted": "True"},
+        {"quantity": 7, "reference": "Delivery 12", **_sent()},
     )
 
     page = reverse("admin:shop_variant_change", args=[variant.pk])
@@ -255,7 +261,7 @@ def test_counts_are_adjusted_with_a_reason(staff: Client, boss: Any) -> None:
 
     staff.post(
         _stock_address(variant, "adjust"),
-        {"difference": -2, "reason": "Water damage", "_form_submitted": "True"},
+        {"difference": -2, "reason": "Water damage", **_sent()},
     )
 
     variant.refresh_from_db()
@@ -269,13 +275,31 @@ def test_counts_are_adjusted_with_a_reason(staff: Client, boss: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("act", ["receive", "adjust"])
+def test_a_form_that_is_sent_twice_moves_stock_once(staff: Client, act: str) -> None:
+    variant = VariantFactory(on_hand=10)
+    address = _stock_address(variant, act)
+    shown = staff.get(address).content.decode()
+    (key,) = re.findall(r'name="form_key" value="([0-9a-f-]{36})"', shown)
+    form = {"quantity": 5, "difference": 5, "reference": "x", "reason": "x"}
+    form |= {"form_key": key, "_form_submitted": "True"}
+
+    answers = [staff.post(address, form) for _ in range(2)]
+
+    variant.refresh_from_db()
+    assert (variant.on_hand, variant.movements.count()) == (15, 2)
+    page = reverse("admin:shop_variant_change", args=[variant.pk])
+    assert [answer.headers["HX-Redirect"] for answer in answers] == [page, page]
+    assert "Nothing was moved a second time" in staff.get(page).content.decode()
+
+
 def test_units_that_orders_hold_cannot_be_adjusted_away(staff: Client) -> None:
     variant = VariantFactory(on_hand=10)
     services.reserve(quantities={variant.pk: 9}, reference="ORDER", at=now())
 
     staff.post(
         _stock_address(variant, "adjust"),
-        {"difference": -2, "reason": "Lost", "_form_submitted": "True"},
+        {"difference": -2, "reason": "Lost", **_sent()},
     )
 
     variant.refresh_from_db()
@@ -298,7 +322,7 @@ def test_incomplete_movements_are_asked_for_again(
 ) -> None:
     variant = VariantFactory(on_hand=10)
 
-    answer = staff.post(_stock_address(variant, act), form | {"_form_submitted": "True"})
+    answer = staff.post(_stock_address(variant, act), form | _sent())
 
     assert "HX-Redirect" not in answer.headers
     assert variant.movements.count() == 1
@@ -320,7 +344,7 @@ def test_an_unknown_variant_is_not_found(staff: Client, act: str) -> None:
 
     for unknown in (12345, "abc"):
         address = reverse(f"admin:shop_variant_{act}", args=[unknown])
-        answer = staff.post(address, form | {"_form_submitted": "True"})
+        answer = staff.post(address, form | _sent())
         assert answer.status_code == 404
 
 
@@ -333,7 +357,7 @@ def test_stock_is_moved_only_by_who_may_change_variants(client: Client) -> None:
     page = client.get(reverse("admin:shop_variant_change", args=[variant.pk]))
     answer = client.post(
         _stock_address(variant, "receive"),
-        {"quantity": 5, "reference": "x", "_form_submitted": "True"},
+        {"quantity": 5, "reference": "x", **_sent()},
     )
 
     assert "Receive units" not in page.content.decode()
