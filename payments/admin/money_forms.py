@@ -124,6 +124,7 @@ class RefundForm(MoneyForm):
         captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE)
         self.captures = {capture.charge_id: capture for capture in captures}
         cast(forms.ChoiceField, self.fields["charge"]).choices = self._charges()
+        self.fields["amount"].label = f"Amount in {order.currency}"
         taken = sums.refunded_quantities(order)
         self.left = {line: line.quantity - taken[line.pk] for line in order.lines.all()}
         for line, units in self.left.items():
@@ -186,10 +187,12 @@ class RefundForm(MoneyForm):
     def consequences(self) -> list[str]:
         amount = display.money(self.amount_minor, self.currency)
         sentences = [f"{amount} goes back to the buyer by Stripe, and a mail says so."]
-        for line in self.left:
-            if units := self.quantities.get(line.pk):
-                shelf = "go back on the shelf" if self.cleaned_data["restock"] else "do not go back"
-                sentences.append(f"{units} x {line.title}: not handed over, and {shelf}.")
+        shelf = "put back on the shelf" if self.cleaned_data["restock"] else "not put back"
+        sentences += [
+            f"{units} x {line.title}: {shelf}, and not to be handed over any more."
+            for line in self.left
+            if (units := self.quantities.get(line.pk))
+        ]
         if sums.kept(self.order)[self.currency] == self.amount_minor and self.order.is_paid:
             sentences.append("Nothing of its money is left: the order becomes refunded.")
         return sentences

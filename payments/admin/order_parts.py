@@ -7,6 +7,7 @@ from django.contrib.postgres.aggregates import StringAgg
 from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from orders.models import Fulfillment, OrderEvent, OrderLine, OrderMail
 from payments.admin import display
@@ -80,11 +81,15 @@ class StoryInline(_Doer, ReadOnlyInline):
 
 class RefundInline(_Units, ReadOnlyInline):
     model = Refund
-    fields = ("created_at", "amount", "state", "units", "reason", "source", "by", "stripe_id")
-    readonly_fields = ("amount", "units", "reason", "by")
+    fields = ("created_at", "amount", "page", "units", "reason", "source", "by", "stripe_id")
+    readonly_fields = ("amount", "page", "units", "reason", "by")
 
     def amount(self, refund: Refund) -> str:
         return display.money(refund.amount_minor, refund.currency)
+
+    @admin.display(description="state")
+    def page(self, refund: Refund) -> SafeString:
+        return display.link("payments_refund_change", refund.get_state_display(), refund.pk)
 
     def reason(self, refund: Refund) -> str:
         words = (refund.get_why_display(), refund.note, refund.failure)

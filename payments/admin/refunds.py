@@ -23,11 +23,15 @@ _COLORS: dict[str, str] = {
 class UnitsInline(ReadOnlyInline):
     model = RefundLine
     verbose_name_plural = "units"
-    fields = ("line", "quantity")
+    fields = ("title", "quantity")
+    readonly_fields = ("title",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefundLine]:
         units: QuerySet[RefundLine] = super().get_queryset(request)
         return units.select_related("line")
+
+    def title(self, unit: RefundLine) -> str:
+        return unit.line.title
 
 
 @admin.register(Refund)
@@ -40,7 +44,7 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         "order",
-        ("amount", "state_now"),
+        ("amount", "state"),
         ("why", "note"),
         ("source", "by"),
         "is_restocked",

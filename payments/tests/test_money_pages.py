@@ -66,7 +66,7 @@ def test_a_refund_is_asked_for_in_two_steps_and_happens_once(
     assert (asked.status_code, Refund.objects.count()) == (200, 0)
     text = asked.content.decode()
     assert "goes back to the buyer by Stripe" in text
-    assert f"2 x {order.lines.get().title}: not handed over, and go back on the shelf" in text
+    assert f"2 x {order.lines.get().title}: put back on the shelf" in text
     assert "the order becomes refunded" in text
     confirmed = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
     answers = [staff.post(address, confirmed | {"confirmed": "1"}) for _ in range(2)]
