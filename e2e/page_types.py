@@ -19,6 +19,20 @@ TOO_MANY = "99"
 # More than anybody may post within a minute.
 TOO_OFTEN = 30
 SESSIONS = "/v1/checkout/sessions"
+# Of orders, made by e2e/order_states.py.
+STATES = (
+    "declined",
+    "debit failed",
+    "too late",
+    "in review",
+    "canceled by its buyer",
+    "canceled by staff",
+    "paid too late",
+    "partly refunded",
+    "refunded",
+    "free of charge",
+    "fulfilled",
+)
 # By its signed link, past the page that confirms the payment.
 ORDER = re.compile(r"/orders/[^/]+/[^/]+/$")
 RESET_LINK = re.compile(r"/accounts/password/reset/key/\S+")
@@ -58,6 +72,12 @@ class World:
     def on_its_way(self) -> Purchase:
         """A purchase whose money takes days."""
         return self._pay(_pay_by_bank_debit)
+
+    @cached_property
+    def states(self) -> dict[str, str]:
+        """Paths of orders in states that take long to reach, by name."""
+        said = self.demo.run("from e2e import order_states; order_states.make()")
+        return dict(line.split("\t") for line in said.splitlines())
 
     def _pay(self, pay: Callable[[Page], None]) -> Purchase:
         page = self.open_context().new_page()
@@ -176,6 +196,20 @@ def _canceled_order(page: Page, world: World) -> None:
     _as_reader("/orders/", page, world)
     page.get_by_role("main").get_by_role("heading").get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/orders/[0-9A-Z]{10}/$"))
+
+
+def _order(state: str, page: Page, world: World) -> None:
+    page.goto(world.states[state])
+
+
+def _cancel_failing(page: Page, world: World) -> None:
+    page.goto(f"{world.to_pay.order_url}cancel/")
+    world.fault("refuse")
+    try:
+        with page.expect_event("domcontentloaded"):
+            page.get_by_role("button", name="Cancel the order").click()
+    finally:
+        world.mend()
 
 
 def _orders_of_a_newcomer(page: Page, _world: World) -> None:
@@ -317,6 +351,12 @@ PAGE_TYPES = (
     PageType("order: on its way", lambda page, world: page.goto(world.on_its_way.order_url)),
     PageType("order: paid", lambda page, world: page.goto(world.paid.order_url)),
     PageType("order: canceled", _canceled_order),
+    PageType(
+        "order: cancel?",
+        lambda page, world: page.goto(f"{world.to_pay.order_url}cancel/"),
+    ),
+    PageType("order: canceling unreachable", _cancel_failing, 503),
+    *(PageType(f"order: {state}", partial(_order, state)) for state in STATES),
     PageType("orders", partial(_as_reader, "/orders/")),
     PageType("orders: none", _orders_of_a_newcomer),
     PageType("find order", "/orders/find/"),
