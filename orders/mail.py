@@ -9,6 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from orders import links
 from orders.models import OrderMail
+from shop.faults import fault_point
 
 
 def send(*, mail_id: int, at: datetime) -> None:
@@ -21,6 +22,7 @@ def send(*, mail_id: int, at: datetime) -> None:
     bind_contextvars(order_number=mail.order.number, mail_id=mail_id)
     if mail.sent_at is None:
         _message(mail).send()
+        fault_point("mail:sent")
         OrderMail.objects.filter(pk=mail_id, sent_at__isnull=True).update(sent_at=at)
 
 

@@ -19,8 +19,8 @@ from django.conf import settings
 
 from cart.models import CartLine
 from config import gunicorn_conf
-from payments.tests.test_crashes import wait_until
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 HOST = "127.0.0.1"

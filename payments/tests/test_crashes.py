@@ -1,51 +1,319 @@
-"""Processes killed at the worst moment: one effect each, and the order can still be paid."""
+"""Processes killed at the worst moment: one effect each, the order can go on, and the books agree.
 
+Every fault point of the payment floor is one at which a process is killed here, by SIGKILL.
+"""
+
+import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from orders.models import Order, Status
+from cart.access import COOKIE, _signer
+from orders.models import Order, OrderMail, Status
+from orders.tests.factories import ADDRESS
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
-from payments.services.attempts import open_attempt
-from payments.tests import support
+from payments.queue import enqueue
+from payments.services import reconciliation
+from payments.tasks import end_overdue_holds
+from payments.tests import money_back, support
+from payments.tests.processes import PROJECT, hidden_fields, run_code, start_worker, web
+from shop.clock import now
+from shop.models import Variant
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PROJECT = Path(__file__).parents[2]
-# Kept short, so that a killed worker's job is found stalled within the test.
-QUICK = {
-    "WORKER_POLL_SECONDS": "0.5",
-    "WORKER_HEARTBEAT_SECONDS": "0.5",
-    "WORKER_STALLED_SECONDS": "3",
-    "RETRY_FIRST_SECONDS": "1",
+# The rest has crash tests of its own: payments/tests/test_provision_webhook.py and
+# shop/tests/test_renditions.py.
+ELSEWHERE = {"endpoints:after-stripe", "endpoints:before-delete", "renditions:before-row"}
+
+
+@dataclass
+class Shop:
+    """A shop with two units of one book, and what its processes need."""
+
+    sandbox: Any
+    environment: Mapping[str, str]
+    variant: Variant = field(default_factory=lambda: VariantFactory(on_hand=2, price_minor=2_000))
+
+    def ordered(self) -> PaymentAttempt:
+        return support.checkout(support.cart_with(self.variant))
+
+    def paid(self) -> Order:
+        return money_back.paid_order(self.sandbox, self.variant)
+
+    def hear(self) -> None:
+        """Have Stripe tell all it has to tell; the jobs wait."""
+        for event in reversed(self.sandbox.events()):
+            support.deliver(event)
+
+    def come_back(self) -> None:
+        """Do what workers do that were started again, an hour of the clock's rounds included."""
+        held = ProcrastinateJob.objects.filter(status="doing")
+        # As `rescue_stalled_jobs` does; the clock brings these again.
+        held.exclude(queueing_lock=None).update(status="failed")
+        held.update(status="todo")
+        run_jobs()
+        self.sandbox.post("clock", advance=61 * 60)
+        for job in ("end_overdue_holds", "ask_after_attempts", "ask_after_refunds"):
+            enqueue(job, timestamp=0)
+        reconciliation.read_events(at=now())
+        run_jobs()
+
+
+def run_jobs() -> None:
+    """Run what is queued but copies for dj-stripe, and the one that only a worker can run."""
+    support.run_jobs(but=("mirror_event", "rescue_stalled_jobs"))
+
+
+@pytest.fixture
+def shop(sandbox: Any, process_environment: Mapping[str, str], tmp_path: Path) -> Shop:
+    environment = dict(process_environment) | {"EMAIL_URL": f"filemail:///{tmp_path}"}
+    return Shop(sandbox, environment)
+
+
+def a_payment(shop: Shop) -> None:
+    attempt = shop.ordered()
+    shop.sandbox.pay(attempt.url)
+    shop.hear()
+
+
+def a_payment_that_nobody_told_of(shop: Shop) -> None:
+    attempt = shop.ordered()
+    shop.sandbox.pay(attempt.url)
+    enqueue("read_events", timestamp=0)
+
+
+def an_overdue_order(shop: Shop) -> None:
+    shop.ordered()
+    shop.sandbox.post("clock", advance=44 * 60)
+    # Its page is still open at Stripe.
+    Order.objects.update(hold_until=now())
+    end_overdue_holds.func(0)
+
+
+def a_refund(shop: Shop) -> None:
+    order = shop.paid()
+    money_back.ask(order, order.total_minor, quantities=units_of(order), restock=True)
+
+
+def a_dispute(shop: Shop) -> None:
+    order = shop.paid()
+    shop.sandbox.dispute(money_back.intent_of(order))
+    shop.hear()
+
+
+def a_confirmation(shop: Shop) -> None:
+    attempt = shop.ordered()
+    shop.sandbox.pay(attempt.url)
+    shop.hear()
+    support.run_jobs(but=("send_mail", "mirror_event"))
+
+
+def units_of(order: Order) -> dict[int, int]:
+    return {line.pk: line.quantity for line in order.lines.all()}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is true once all has come to rest, however often it was begun."""
+
+    status: Status
+    money: list[tuple[str, int]]
+    stock: tuple[int, int]
+
+
+# Of one unit and its shipping.
+TOTAL = 2_490
+PAID = Ending(Status.PAID, [("capture", TOTAL)], (1, 0))
+CANCELED = Ending(Status.CANCELED, [], (2, 0))
+REFUNDED = Ending(Status.REFUNDED, [("capture", TOTAL), ("refund", -TOTAL)], (2, 0))
+DISPUTED = Ending(Status.PAID, [("capture", TOTAL), ("dispute", -TOTAL)], (1, 0))
+# By fault point: what a worker does when it is killed there, and how it all ends.
+IN_WORKERS: dict[str, tuple[Callable[[Shop], None], Ending]] = {
+    "settling:money-booked": (a_payment, PAID),
+    "settling:before-commit": (a_payment, PAID),
+    "inbox:before-commit": (a_payment, PAID),
+    "reconciliation:before-checkpoint": (a_payment_that_nobody_told_of, PAID),
+    "attempts:ended-at-stripe": (an_overdue_order, CANCELED),
+    "refunds:before-stripe": (a_refund, REFUNDED),
+    "refunds:after-stripe": (a_refund, REFUNDED),
+    "refunds:money-booked": (a_refund, REFUNDED),
+    "refunds:before-commit": (a_refund, REFUNDED),
+    "disputes:before-commit": (a_dispute, DISPUTED),
+    "mail:sent": (a_confirmation, PAID),
 }
 
 
-def start_worker(environment: Mapping[str, str], fault_point: str = "") -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "worker"],
-        cwd=PROJECT,
-        env=dict(environment) | QUICK | {"FAULT_POINT": fault_point},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+@pytest.mark.parametrize("fault_point", IN_WORKERS)
+def test_a_worker_that_is_killed_leaves_one_effect(shop: Shop, fault_point: str) -> None:
+    begin, ending = IN_WORKERS[fault_point]
+    begin(shop)
+
+    with start_worker(shop.environment, fault_point) as killed:
+        assert killed.wait(timeout=60) == -signal.SIGKILL
+    shop.come_back()
+
+    assert_ended(shop, ending)
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask again until it is so; another process brings it about."""
-    give_up_at = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < give_up_at, "waited in vain"
-        time.sleep(0.1)
+def assert_ended(shop: Shop, ending: Ending) -> None:
+    """Check the one order, its money, its stock, and that nothing is amiss anywhere."""
+    order = Order.objects.get()
+    shop.variant.refresh_from_db()
+    money = list(order.ledger.exclude(kind="fee").values_list("kind", "amount_minor"))
+    assert order.status == ending.status
+    assert money == ending.money
+    assert (shop.variant.on_hand, shop.variant.reserved) == ending.stock
+    assert not PaymentAttempt.objects.live().exists()
+    assert not InboxEvent.objects.exclude(state__in=["done", "ignored"]).exists()
+    assert not OrderMail.objects.filter(sent_at=None).exists()
+    call_command("audit", stripe=True, stdout=StringIO(), stderr=StringIO())
+
+
+def test_a_mail_whose_sending_was_not_noted_is_sent_again_under_its_name(
+    shop: Shop, tmp_path: Path
+) -> None:
+    a_confirmation(shop)
+
+    with start_worker(shop.environment, "mail:sent") as killed:
+        assert killed.wait(timeout=60) == -signal.SIGKILL
+    shop.come_back()
+
+    (file,) = tmp_path.glob("*.log")
+    first = message_from_bytes(file.read_bytes().partition(b"\n-----")[0])
+    (second,) = mail.outbox
+    assert first["Message-ID"] == second.extra_headers["Message-ID"]
+
+
+# By fault point: what staff or the buyer do when the process is killed there, in Python, and do
+# again afterwards; and how it all ends.
+CANCEL = (
+    "from payments.services import canceling; from orders.models import Order, Reason;"
+    "from shop.clock import now;"
+    "canceling.cancel(order_id=Order.objects.get().pk, reason=Reason.BUYER, at=now())"
+)
+BOOK = (
+    "from uuid import UUID; from payments.services import manual;"
+    "from orders.models import Order; from shop.clock import now;"
+    f"entry = manual.Entry(amount_minor={TOTAL}, currency='EUR', form_key=UUID(int=1));"
+    "manual.book(order_id=Order.objects.get().pk, entry=entry, by=7, at=now())"
+)
+REFUND_REVIEW = (
+    "from payments.services import reviews; from orders.models import Review;"
+    "from shop.clock import now;"
+    "reviews.refund(review_id=Review.objects.get().pk, by=7, at=now())"
+)
+
+
+def an_order(shop: Shop) -> None:
+    shop.ordered()
+
+
+def a_wrong_payment(shop: Shop) -> None:
+    shop.sandbox.fault(kind="wrong_amount", by=-100, times=1)
+    a_payment(shop)
+    support.run_jobs()
+
+
+BY_PEOPLE: dict[str, tuple[Callable[[Shop], None], str, Ending]] = {
+    "canceling:before-commit": (an_order, CANCEL, CANCELED),
+    "manual:attempts-closed": (an_order, BOOK, Ending(Status.PAID, [("manual", TOTAL)], (1, 0))),
+    "manual:before-commit": (an_order, BOOK, Ending(Status.PAID, [("manual", TOTAL)], (1, 0))),
+    "reviews:attempts-closed": (
+        a_wrong_payment,
+        REFUND_REVIEW,
+        Ending(Status.CANCELED, [("capture", TOTAL - 100), ("refund", 100 - TOTAL)], (2, 0)),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault_point", BY_PEOPLE)
+def test_what_people_do_can_be_done_again_after_a_crash(shop: Shop, fault_point: str) -> None:
+    begin, code, ending = BY_PEOPLE[fault_point]
+    begin(shop)
+
+    assert run_code(shop.environment, fault_point, code) == -signal.SIGKILL
+    exec(code)  # noqa: S102  the same once more, here
+    shop.come_back()
+
+    assert_ended(shop, ending)
+
+
+# By fault point: the orders and the sessions that a web process leaves when it is killed there.
+IN_WEB = {
+    "placing:before-commit": (0, 0),
+    "placing:before-attempt": (1, 0),
+    "attempts:before-stripe": (1, 0),
+    "attempts:after-stripe": (1, 1),
+}
+
+
+@pytest.mark.parametrize("fault_point", IN_WEB)
+def test_a_buyer_whose_order_killed_the_web_process_orders_once_and_pays(
+    shop: Shop, client: Client, fault_point: str
+) -> None:
+    cart = support.cart_with(shop.variant)
+    cookies = {COOKIE: _signer.sign(str(cart.public_id))}
+    form = ADDRESS | {"email": "reader@example.com"}
+
+    with (
+        web(shop.environment, fault_point, cookies) as visitor,
+        pytest.raises(requests.ConnectionError),
+    ):
+        visitor.post("/checkout/", form | visitor.hidden_fields("/checkout/"))
+    left = Order.objects.count(), len(sessions())
+    client.cookies.load(cookies)
+    shown = client.get("/checkout/").content.decode()
+    answer = client.post("/checkout/", form | hidden_fields(shown))
+
+    assert left == IN_WEB[fault_point]
+    assert answer.status_code == 303
+    (session,) = sessions()
+    assert answer.headers["Location"] == session["url"]
+    shop.sandbox.pay(session["url"])
+    shop.hear()
+    shop.come_back()
+    assert_ended(shop, PAID)
+
+
+def sessions() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = support.stripe_get("checkout/sessions")["data"]
+    return found
+
+
+def test_the_next_worker_takes_over_by_itself_what_a_killed_one_held(shop: Shop) -> None:
+    a_payment(shop)
+
+    with start_worker(shop.environment, "settling:before-commit") as killed:
+        assert killed.wait(timeout=60) == -signal.SIGKILL
+    assert not LedgerEntry.objects.exists()
+    # Those of the clock, and those that were killed or did not begin.
+    by_the_clock = {name.rpartition(".")[2] for name, _ in app.periodic_registry.periodic_tasks}
+    assert queued() <= {"process_event"} | by_the_clock
+    with start_worker(shop.environment) as worker:
+        wait_until(lambda: set(InboxEvent.objects.values_list("state", flat=True)) == FINISHED)
+        worker.terminate()
+
+    order = Order.objects.get()
+    assert [event.reason for event in order.events.all()] == ["placed", "capture"]
+    assert order.ledger.filter(kind="capture").count() == 1
+
+
+FINISHED = {"done", "ignored"}
 
 
 def queued() -> set[str]:
@@ -54,86 +322,37 @@ def queued() -> set[str]:
     return {name.rpartition(".")[2] for name in names}
 
 
-@pytest.mark.parametrize(
-    "fault_point",
-    ["settling:money-booked", "settling:before-commit", "inbox:before-commit"],
-)
-def test_a_worker_killed_while_settling_leaves_one_effect(
-    sandbox: Any, process_environment: Mapping[str, str], fault_point: str
-) -> None:
-    variant = VariantFactory(on_hand=2)
-    attempt = support.checkout(support.cart_with(variant))
-    sandbox.pay(attempt.url)
-    (completed,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
-    support.deliver(completed)
+def test_a_worker_waits_out_an_outage_of_stripe_longer_than_one_retry(shop: Shop) -> None:
+    a_payment(shop)
+    shop.sandbox.fault(kind="error_before", times=None)
 
-    with start_worker(process_environment, fault_point) as killed:
-        assert killed.wait(timeout=60) == -signal.SIGKILL
-    assert LedgerEntry.objects.count() == 0
-    # Those of the clock, and the one that was killed.
-    by_the_clock = {name.rpartition(".")[2] for name, _ in app.periodic_registry.periodic_tasks}
-    assert queued() <= {"process_event"} | by_the_clock
-    assert support.reread(attempt.order).status == Status.PENDING
-    with start_worker(process_environment) as worker:
-        wait_until(lambda: InboxEvent.objects.get().state == "done")
-        worker.terminate()
-
-    order = support.reread(attempt.order)
-    variant.refresh_from_db()
-    assert order.status == Status.PAID
-    assert [entry.kind for entry in order.ledger.filter(kind="capture")] == ["capture"]
-    assert [event.reason for event in order.events.all()] == ["placed", "capture"]
-    assert (variant.on_hand, variant.reserved) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("fault_point", "sessions_left"),
-    [
-        ("placing:before-attempt", 0),
-        ("attempts:before-stripe", 0),
-        ("attempts:after-stripe", 1),
-    ],
-)
-def test_a_web_process_killed_around_the_call_to_stripe_leaves_a_payable_order(
-    sandbox: Any, process_environment: Mapping[str, str], fault_point: str, sessions_left: int
-) -> None:
-    cart = support.cart_with(VariantFactory())
-    code = (
-        "from cart.models import Cart; from payments.tests import support;"
-        f"support.checkout(Cart.objects.get(pk={cart.pk}))"
-    )
-
-    killed = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", code],
-        cwd=PROJECT,
-        env=dict(process_environment) | {"FAULT_POINT": fault_point},
-        capture_output=True,
-        check=False,
-    )
-
-    assert killed.returncode == -signal.SIGKILL
-    order = Order.objects.get()
-    assert order.status == Status.PENDING
-    assert len(support.stripe_get("checkout/sessions")["data"]) == sessions_left
-    attempt = open_attempt(order_id=order.pk, at=support.stripe_now())
-    assert [s["id"] for s in support.stripe_get("checkout/sessions")["data"]] == [
-        attempt.session_id
-    ]
-    assert PaymentAttempt.objects.count() == 1
-
-
-def test_a_worker_waits_out_an_outage_of_stripe_longer_than_one_retry(
-    sandbox: Any, process_environment: Mapping[str, str]
-) -> None:
-    attempt = support.checkout(support.cart_with(VariantFactory()))
-    sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    sandbox.fault(kind="error_before", times=None)
-
-    with start_worker(process_environment) as worker:
+    with start_worker(shop.environment) as worker:
         wait_until(lambda: InboxEvent.objects.filter(state="retrying", attempts__gte=2).exists())
-        sandbox.clear_faults()
-        wait_until(lambda: support.reread(attempt.order).status == Status.PAID)
+        shop.sandbox.clear_faults()
+        wait_until(lambda: Order.objects.get().status == Status.PAID)
         worker.terminate()
         assert worker.wait(timeout=30) == 0
+
+
+def test_every_fault_point_has_its_crash_and_its_row_in_the_manual() -> None:
+    source = "".join(
+        path.read_text()
+        for floor in ("accounts", "cart", "config", "orders", "payments", "shop")
+        for path in (PROJECT / floor).rglob("*.py")
+        if "tests" not in path.parts
+    )
+    manual = (PROJECT / "docs/developing.md").read_text()
+    in_code = re.findall(r'fault_point\(\s*"([^"]+)"', source)
+
+    assert len(in_code) == len(set(in_code)) == len(re.findall(r"\bfault_point\(", source)) - 1
+    assert set(in_code) == {*IN_WORKERS, *BY_PEOPLE, *IN_WEB, *ELSEWHERE}
+    assert set(in_code) == set(re.findall(r"^\| `(\w+:[\w-]+)` \|", manual, re.MULTILINE))
+
+
+def test_crashes_tested_elsewhere_are() -> None:
+    tested = "".join(
+        (PROJECT / path).read_text()
+        for path in ("payments/tests/test_provision_webhook.py", "shop/tests/test_renditions.py")
+    )
+
+    assert [name for name in sorted(ELSEWHERE) if f'"{name}"' not in tested] == []

@@ -17,8 +17,9 @@ from orders.models import Order
 from payments.management.commands.worker import _worker_app
 from payments.models import InboxEvent, LedgerEntry
 from payments.tests import support
-from payments.tests.test_crashes import QUICK, wait_until
+from payments.tests.processes import QUICK
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
