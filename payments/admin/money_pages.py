@@ -75,6 +75,9 @@ class MovesMoney:
         order = self._order(request, object_id)
         form_class = RefundForm if order.total_minor else CallOffForm
         form = form_class(order, request.POST or None)
+        if isinstance(form, RefundForm) and not form.captures:
+            messages.error(request, "Nothing was paid for this order by Stripe.")
+            return HttpResponseRedirect(reverse("admin:orders_order_change", args=[order.pk]))
         return self._page(request, "Refund", form, "Refund it" if order.total_minor else "Call off")
 
     @page(label="Enter money by hand", icon="payments", permissions=["book"])

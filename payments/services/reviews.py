@@ -32,8 +32,7 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
     review = order.reviews.get(pk=review_id)
     if review.resolved_at is not None:
         raise CannotAccept("This review is resolved already.")
-    on_its_way = order.reviews.open().filter(reason=Review.Reason.UNPAID)
-    if order.status in _WAITING and on_its_way.exists():
+    if order.status in _WAITING and _is_unpaid(order):
         # Its answer comes from the bank, not from a person: were it the last one to be resolved,
         # nobody would move the order.
         raise CannotAccept("Money is still on its way. Its outcome decides first.")
@@ -66,7 +65,7 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
     charge_id, earlier = _what_it_names(order, review)
-    if order.is_pending and order.attempts.live().exists():
+    if order.is_pending and (_is_unpaid(order) or order.attempts.live().exists()):
         raise CannotRefund("Other money for this order is on its way. Its outcome decides first.")
     amount_minor = refunds.refundable_minor(order=order, charge_id=charge_id)
     if earlier and order.is_paid:
@@ -80,6 +79,11 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
         by=by,
         at=at,
     )
+
+
+def _is_unpaid(order: Order) -> bool:
+    """Tell whether money of a payment that was given up is on its way."""
+    return order.reviews.open().filter(reason=Review.Reason.UNPAID).exists()
 
 
 def _what_it_names(order: Order, review: Review) -> tuple[str, Refund | None]:

@@ -184,6 +184,15 @@ def test_an_order_that_cost_nothing_is_called_off(staff: Client, boss: User) -> 
     assert support.reread(order).status == Status.REFUNDED
 
 
+def test_an_order_that_stripe_has_no_money_of_is_not_refunded(staff: Client) -> None:
+    order = PendingOrderFactory()
+
+    answer = staff.get(page_of(order, "refund"))
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, order_page(order))
+    assert "Nothing was paid" in staff.get(order_page(order)).content.decode()
+
+
 def in_review(sandbox: Any) -> Review:
     order = paid_order(sandbox)
     return orders.open_review(

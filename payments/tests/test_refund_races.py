@@ -10,7 +10,7 @@ from django.db import connection
 
 from orders.models import Order, Review, Status
 from orders.services import open_review
-from payments.models import Refund
+from payments.models import InboxEvent, Refund
 from payments.services import attempts, disputes, inbox, manual, refunds, reviews
 from payments.services.refunds import CannotRefund
 from payments.tests import support
@@ -84,7 +84,7 @@ def test_a_refund_and_a_dispute_at_once_give_the_money_back_once(
         sandbox.dispute(intent_of(order))
         for event in sandbox.events():
             support.deliver(event)
-    rows = inbox.InboxEvent.objects.values_list("pk", flat=True)
+    rows = InboxEvent.objects.values_list("pk", flat=True)
     hearing = [partial(inbox.process, inbox_id=pk, at=at) for pk in rows]
 
     all_at_once(

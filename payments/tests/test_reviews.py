@@ -128,6 +128,24 @@ def test_nothing_is_refunded_while_other_money_of_the_order_is_on_its_way(sandbo
     assert Refund.objects.count() == 0
 
 
+def test_nothing_is_refunded_while_a_payment_that_was_given_up_is_on_its_way(
+    sandbox: Any,
+) -> None:
+    review = mismatched(sandbox)
+    orders.open_review(
+        order=review.order,
+        reason=Review.Reason.UNPAID,
+        cause="cs_1",
+        detail="",
+        at=review.opened_at,
+    )
+
+    with pytest.raises(CannotRefund, match="on its way"):
+        reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+
+    assert Refund.objects.count() == 0
+
+
 def test_without_stripe_a_review_is_not_refunded_while_the_order_could_be_paid(
     sandbox: Any,
 ) -> None:
