@@ -253,6 +253,27 @@ def test_pay_now_leads_to_the_session_that_is_open(sandbox: Any) -> None:
     assert Client().get(signed("pay", attempt.order)).status_code == 405
 
 
+def test_pay_now_opens_another_session_when_the_old_is_gone_until_the_deadline(
+    sandbox: Any,
+) -> None:
+    first = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.post("clock", advance=46 * 60)
+
+    answer = Client().post(signed("pay", first.order))
+
+    first.refresh_from_db()
+    second = first.order.attempts.live().get()
+    assert (first.state, first.closed_as) == ("closed", "expired")
+    assert (answer.status_code, answer["Location"]) == (303, second.url)
+    assert second.url != first.url
+    assert first.order.cart is not None
+    assert first.order.cart.lines.count() == 1
+    sandbox.post("clock", advance=24 * 60 * 60)
+    too_late = Client().post(signed("pay", first.order))
+    assert (too_late.status_code, too_late["Location"]) == (303, links.path(first.order))
+    assert first.order.attempts.count() == 2
+
+
 def test_pay_now_on_a_paid_order_leads_to_its_page(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
