@@ -333,6 +333,7 @@ UNFOLD = {
     "SITE_SYMBOL": "menu_book",
     "SITE_FAVICONS": [{"rel": "icon", "href": f"{STATIC_URL}img/icon.svg"}],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
+    "DASHBOARD_CALLBACK": "payments.admin.waiting.dashboard",
 }
 
 # What the log says

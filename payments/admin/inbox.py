@@ -2,19 +2,53 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import truncatechars
+from django.template.defaultfilters import pluralize, truncatechars
 from django.utils.safestring import SafeString
 
 from payments.admin import display
 from payments.models import InboxEvent
 from payments.services import inbox
+from payments.services.news import HANDLED
 from shop.clock import now
 from shop.dialogs import dialog, reload
 from shop.read_only import ReadOnlyAdmin
+
+# Why a try failed, by the first word of what was kept.
+_WORDS = {
+    "Unreachable": "Stripe did not answer.",
+    "ReplayedFailure": "Stripe did not answer.",
+    "Busy": "Stripe was busy.",
+    "KeyInUse": "Another request of ours was still running.",
+    "NotAvailable": "Stripe refuses the shop's key.",
+    "NotAllowed": "The shop's key may not do this at Stripe.",
+    "Missing": "Stripe knows no such object.",
+    "Refused": "Stripe found our request wrong: a fault of the shop.",
+    "StaleRead": "Stripe's answer was older than the event.",
+    "UnbookedPayment": "The payment that it belongs to was not booked yet.",
+    "UnknownAttempt": "A payment of this shop that its database does not know: a restored backup?",
+    "OperationalError": "The database was busy or away.",
+}
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """Events by what happened; asking the table which types there are would read all of it."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(name, name) for name in HANDLED]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[InboxEvent]
+    ) -> QuerySet[InboxEvent]:
+        return queryset.filter(type=self.value()) if self.value() in HANDLED else queryset
 
 
 class AgeFilter(admin.SimpleListFilter):
@@ -37,16 +71,16 @@ class AgeFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("event_id", "type", "state", "order", "received_at", "why")
-    list_filter = ("state", AgeFilter, "source", "type")
-    list_select_related = ("order",)
+    list_display = ("event_id", "type", "state", "attempts", "order", "received_at", "why")
+    list_filter = ("state", AgeFilter, "source", TypeFilter)
     search_fields = ("event_id", "order__number")
     fields = (
         ("event_id", "type"),
         ("state", "attempts"),
-        "order",
+        "touched",
+        "why",
         "last_error",
-        ("received_at", "finished_at"),
+        ("made_at", "received_at", "finished_at"),
         ("source", "api_version", "livemode"),
         "pretty_payload",
     )
@@ -54,16 +88,33 @@ class InboxEventAdmin(ReadOnlyAdmin):
     actions_detail = ("retry",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboxEvent]:
-        events: QuerySet[InboxEvent] = super().get_queryset(request)
+        events: QuerySet[InboxEvent] = super().get_queryset(request).select_related("order")
         # Payloads are large, and lists do not show them.
-        return events.defer("payload")
+        is_list = request.resolver_match and "object_id" not in request.resolver_match.kwargs
+        return events.defer("payload") if is_list else events
 
     @admin.display(description="why it failed")
     def why(self, event: InboxEvent) -> str:
-        return truncatechars(event.last_error, 80)
+        kind = event.last_error.partition(":")[0]
+        return _WORDS.get(kind) or truncatechars(event.last_error, 80)
+
+    @admin.display(description="order")
+    def touched(self, event: InboxEvent) -> SafeString | str:
+        """Name the order, or, until the event is processed, the one that it says it is about."""
+        if event.order:
+            return display.link("orders_order_change", event.order.number, event.order.pk)
+        if named := _tags(event).get("order"):
+            query = "?" + urlencode({"q": named})
+            return display.link("orders_order_changelist", f"{named}, as it says", query=query)
+        return "none"
 
     @admin.display(description="payload")
-    def pretty_payload(self, event: InboxEvent) -> SafeString:
+    def pretty_payload(self, event: InboxEvent) -> SafeString | str:
+        if event.payload is None:
+            return (
+                f"Removed {settings.INBOX_KEEP_DAYS} days after the event was processed, because it"
+                " holds personal data. What came of it stands in the order's story."
+            )
         return display.pretty_json(event.payload)
 
     def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -90,6 +141,17 @@ class InboxEventAdmin(ReadOnlyAdmin):
 
 def _retry(request: HttpRequest, inbox_ids: Iterable[int]) -> None:
     if queued := inbox.retry(inbox_ids=inbox_ids):
-        messages.success(request, f"{queued} failed events will run again.")
+        messages.success(request, f"{queued} failed event{pluralize(queued)} will run again.")
     else:
-        messages.warning(request, "Nothing to retry: only failed events run again.")
+        messages.warning(
+            request,
+            "Nothing to retry: only failed events run again. The others are done, or are tried"
+            " again by themselves.",
+        )
+
+
+def _tags(event: InboxEvent) -> dict[str, str]:
+    """Return the metadata of the object that an event carries, if they are this shop's."""
+    payload = event.payload or {}
+    tags: dict[str, str] = payload.get("data", {}).get("object", {}).get("metadata") or {}
+    return tags if tags.get("app") == settings.STRIPE_APP_TAG else {}
