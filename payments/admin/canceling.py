@@ -33,7 +33,7 @@ class CancelsOrders:
         return request.user.has_perm("orders.change_order")
 
     @dialog(
-        label="Cancel",
+        label="Cancel the order",
         icon="block",
         text="For an order that is not paid. Its payment is closed at Stripe, its units are free "
         "again, and the buyer is told why by mail.",
