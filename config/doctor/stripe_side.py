@@ -71,7 +71,7 @@ def stripe_answers(visit: Visit) -> Iterator[Finding]:
 def same_account(visit: Visit) -> Iterator[Finding]:
     """Read a payment of our account by the publishable key, as an app would."""
     if not settings.STRIPE_PUBLISHABLE_KEY:
-        return
+        raise CannotTell("STRIPE_PUBLISHABLE_KEY is empty")
     try:
         is_same = _opens_a_payment()
     except gateway.NotAllowed:

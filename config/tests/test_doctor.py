@@ -170,6 +170,23 @@ def test_a_restricted_key_is_no_fault_and_what_it_may_not_read_is_said(scene: Sc
     }
 
 
+def test_a_publishable_key_may_be_missing(scene: Scene) -> None:
+    scene.settings.STRIPE_PUBLISHABLE_KEY = ""
+
+    status, told = examined()
+
+    assert status == 0
+    assert findings(told, "note") == {
+        "same_account": [{"what": "Cannot be told: STRIPE_PUBLISHABLE_KEY is empty.", "remedy": ""}]
+    }
+    assert findings(told, "ok")["publishable_key"] == [
+        {
+            "what": "STRIPE_PUBLISHABLE_KEY is empty: only apps that pay by themselves need it.",
+            "remedy": "",
+        }
+    ]
+
+
 def test_what_stands_on_a_fault_is_not_checked_and_says_so(scene: Scene) -> None:
     scene.sandbox.fault(kind="refuse", path="/v1/", times=None)
 
