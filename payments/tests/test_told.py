@@ -105,6 +105,22 @@ def test_a_payment_that_comes_too_late_goes_back_and_the_buyer_reads_why(sandbox
     assert "Money back to you On its way" in page
 
 
+def test_a_replaced_order_that_was_paid_all_the_same_does_not_say_that_nothing_was_charged() -> (
+    None
+):
+    order = PendingOrderFactory()
+    orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=LATER)
+    before = page_of(order)
+
+    booked(order, "ch_1", order.total_minor)
+    give_back(order, order.total_minor, why="late")
+
+    assert "Nothing was charged for this one." in before
+    page = page_of(order)
+    assert "Nothing was charged" not in page
+    assert "A payment that came for this one all the same goes back to you." in page
+
+
 def test_a_second_payment_goes_back_and_the_order_goes_on(sandbox: Any) -> None:
     first = an_attempt()
     PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
