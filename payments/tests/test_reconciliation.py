@@ -1,8 +1,13 @@
 """What no webhook brought is found, by asking Stripe; and asking again changes nothing."""
 
+import signal
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +18,11 @@ from django.test import override_settings
 
 from cart.models import Cart
 from orders.models import Order, Reason, Status
-from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
-from payments.services import canceling
+from payments import gateway, tasks
+from payments.models import Checkpoint, Dispute, InboxEvent, LedgerEntry, PaymentAttempt, Refund
+from payments.services import canceling, reconciliation
 from payments.services.attempts import open_attempt
-from payments.tests import support
+from payments.tests import money_back, support
 from payments.tests.snapshots import ASKED, everything
 from shop.clock import now
 from shop.models import Variant
@@ -24,6 +30,7 @@ from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
 
+PROJECT = Path(__file__).parents[2]
 DECLINED = "4000000000000002"
 
 
@@ -135,3 +142,190 @@ def test_a_hundred_purchases_without_a_webhook_are_all_set_right_by_one_run(sand
 
     assert everything(but=ASKED) == before
     assert "attempts: 4, 0 without an answer" in again
+
+
+def by_the_clock() -> None:
+    """Let the clock's jobs queue their questions, and the worker ask them."""
+    tasks.ask_after_attempts.func(0)
+    tasks.ask_after_refunds.func(0)
+    tasks.ask_after_disputes.func(0)
+    tasks.read_events.func(0)
+    tasks.requeue_stranded_events.func(0)
+    tasks.end_overdue_holds.func(0)
+    support.run_jobs()
+
+
+def test_the_clock_finds_by_itself_what_no_webhook_brought(sandbox: Any) -> None:
+    paid, left = (support.checkout(support.cart_with(VariantFactory())) for _ in range(2))
+    sandbox.pay(paid.url)
+
+    by_the_clock()
+    assert support.reread(paid.order).status == Status.PAID, "by the list of events"
+    assert support.reread(left.order).status == Status.PENDING
+    sandbox.post("clock", advance=3700)
+    by_the_clock()
+
+    assert support.reread(left.order).status == Status.CANCELED
+    assert PaymentAttempt.objects.get(pk=left.pk).state == "closed"
+
+
+def test_attempts_are_asked_after_one_by_one_and_not_too_often(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    at = attempt.created_at
+    minutes = timedelta(minutes=1)
+
+    def due(after: timedelta) -> list[PaymentAttempt]:
+        return list(reconciliation.attempts_due(at + after))
+
+    assert (due(9 * minutes), due(10 * minutes)) == ([], [attempt])
+    reconciliation.ask_after_attempt(attempt_id=attempt.pk, at=at + 10 * minutes)
+    assert (due(19 * minutes), due(20 * minutes)) == ([], [attempt])
+    again = at + 11 * minutes
+    assert list(reconciliation.attempts_due(again, unless_asked_since=again)) == [attempt]
+    sandbox.pay(attempt.url, method="bank_debit")
+    reconciliation.ask_after_attempt(attempt_id=attempt.pk, at=at + 20 * minutes)
+    assert (due(79 * minutes), due(80 * minutes)) == ([], [attempt])
+
+
+def test_where_stripe_is_away_the_next_round_asks_again(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    sandbox.post("clock", advance=660)
+    sandbox.fault(kind="refuse", times=None)
+
+    by_the_clock()
+
+    attempt.refresh_from_db()
+    assert (attempt.state, InboxEvent.objects.count(), Checkpoint.objects.count()) == ("open", 0, 0)
+    assert attempt.reconciled_at is not None
+    with pytest.raises(CommandError, match=r"did not list its events"):
+        reconcile()
+    sandbox.clear_faults()
+    sandbox.post("clock", advance=660)
+    by_the_clock()
+    assert support.reread(attempt.order).status == Status.PAID
+
+
+def test_one_that_cannot_be_asked_after_keeps_nobody_from_the_others(sandbox: Any) -> None:
+    bad, good = (support.checkout(support.cart_with(VariantFactory())) for _ in range(2))
+    sandbox.pay(good.url)
+    sandbox.post("clock", advance=660)
+    sandbox.fault(kind="refuse", path=f"/v1/checkout/sessions/{bad.session_id}", times=None)
+
+    with pytest.raises(CommandError, match=r"^1 could not be asked after"):
+        reconcile()
+
+    assert support.reread(good.order).status == Status.PAID
+    assert support.reread(bad.order).status == Status.PENDING
+
+
+def test_the_list_of_events_is_read_from_an_hour_before_the_last_checkpoint(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    # By now Stripe knows its fee, and tells it by a third event.
+    sandbox.post("clock", advance=10)
+    at = now()
+    later = at + timedelta(minutes=10)
+
+    first = reconciliation.read_events(at=at)
+    again = reconciliation.read_events(at=later)
+
+    assert (first.since, first.events, first.new) == (at - timedelta(days=3), 3, 3)
+    assert (again.since, again.events, again.new) == (at - timedelta(hours=1), 3, 0)
+    reconciliation.read_events(at=at)
+    assert Checkpoint.objects.get().reached_at == later, "it never goes back"
+
+
+def test_a_checkpoint_of_long_ago_reaches_as_far_as_stripes_list_and_says_so(
+    sandbox: Any, caplog: Any
+) -> None:
+    at = now()
+    Checkpoint.objects.create(name="events", reached_at=at - timedelta(days=40))
+
+    listed = reconciliation.read_events(at=at)
+
+    assert listed.since == at - timedelta(days=30)
+    assert "Stripe no longer lists its events between" in caplog.text
+
+
+def test_the_checkpoint_stays_when_a_page_could_not_be_read(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    for _ in range(101):
+        sandbox.pay(attempt.url, card=DECLINED)
+
+    with pytest.raises(gateway.Unreachable):
+        reconciliation.read_events(
+            at=now(), tell=lambda _: sandbox.fault(kind="refuse", path="/v1/events")
+        )
+
+    assert (InboxEvent.objects.count(), Checkpoint.objects.count()) == (100, 0)
+    again = reconciliation.read_events(at=now())
+    assert (again.events, again.new, Checkpoint.objects.count()) == (101, 1, 1)
+
+
+def test_a_refund_whose_news_never_came_is_followed_every_hour(sandbox: Any) -> None:
+    order = money_back.paid_order(sandbox)
+    sandbox.fault(kind="refund_pending", path=money_back.charge_of(order))
+    refund = money_back.refunded(order, 100)
+    assert refund.state == "pending"
+    sandbox.decide_refund(refund.stripe_id or "", "succeeded")
+
+    def due(after: timedelta) -> list[Refund]:
+        return list(reconciliation.refunds_due((refund.asked_at or now()) + after))
+
+    assert (due(timedelta(minutes=59)), due(timedelta(minutes=61))) == ([], [refund])
+    reconciliation.ask_after_refund(refund_id=refund.pk, at=now())
+
+    refund.refresh_from_db()
+    assert refund.state == "succeeded"
+    assert ("refund", -100) in money_back.money(order)
+    assert due(timedelta(days=1)) == []
+
+
+def test_a_refund_that_was_never_sent_is_sent_once(sandbox: Any) -> None:
+    order = money_back.paid_order(sandbox)
+    refund = money_back.ask(order, 100)
+    at = refund.created_at + timedelta(minutes=11)
+
+    for _ in range(2):
+        reconciliation.ask_after_refund(refund_id=refund.pk, at=at)
+
+    refund.refresh_from_db()
+    assert refund.state == "succeeded"
+    assert [made["amount"] for made in support.stripe_get("refunds")["data"]] == [100]
+
+
+def test_a_dispute_whose_end_nobody_told_is_followed(sandbox: Any) -> None:
+    order = money_back.paid_order(sandbox)
+    made = sandbox.dispute(money_back.intent_of(order))
+    money_back.hear(sandbox)
+    assert Dispute.objects.get().status == "needs_response"
+    sandbox.move_dispute(made["id"], "lose")
+
+    by_the_clock()
+
+    assert Dispute.objects.get().status == "lost"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_killed_before_its_checkpoint_reads_the_same_events_again(
+    sandbox: Any, process_environment: Mapping[str, str]
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    sandbox.post("clock", advance=10)
+
+    killed = subprocess.run(
+        [sys.executable, "manage.py", "reconcile"],
+        cwd=PROJECT,
+        env=dict(process_environment) | {"FAULT_POINT": "reconciliation:before-checkpoint"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert killed.returncode == -signal.SIGKILL
+    assert (InboxEvent.objects.count(), Checkpoint.objects.count()) == (3, 0)
+    again = reconciliation.read_events(at=now())
+    assert (again.events, again.new) == (3, 0)
+    support.run_jobs()
+    assert support.reread(attempt.order).status == Status.PAID
