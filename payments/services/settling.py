@@ -89,7 +89,7 @@ def settle(*, payment: Payment, cause: str, at: datetime) -> Settled:
     order = orders.lock(attempt.order_id)
     bind_contextvars(order_number=order.number, payment_attempt_id=attempt.pk)
     attempt.refresh_from_db()
-    if isinstance(payment, Session) is not (attempt.kind == Kind.CHECKOUT):
+    if attempt.kind != (Kind.CHECKOUT if isinstance(payment, Session) else Kind.INTENT):
         raise UnknownAttempt(f"{payment.id} names {attempt.key}, which asked for no such thing")
     _adopt(attempt, payment)
     outcome = _outcome(payment)
@@ -164,6 +164,7 @@ def _outcome_of_session(session: Session) -> _Outcome:
 
 
 def _adopt(attempt: PaymentAttempt, payment: Payment) -> None:
+    known = attempt.session_id, attempt.intent_id
     if isinstance(payment, Session):
         attempt.session_id = attempt.session_id or payment.id
         intent = payment.intent
@@ -171,7 +172,8 @@ def _adopt(attempt: PaymentAttempt, payment: Payment) -> None:
         intent = payment
     if intent:
         attempt.intent_id = attempt.intent_id or intent.id
-    attempt.save(update_fields=["session_id", "intent_id"])
+    if (attempt.session_id, attempt.intent_id) != known:
+        attempt.save(update_fields=["session_id", "intent_id"])
 
 
 def _open(attempt: PaymentAttempt, payment: Payment) -> None:
@@ -237,9 +239,9 @@ def _paid(
             raise UnknownAttempt(f"{payment.id} asks for nothing, as no session of ours does")
         raise StaleRead(f"{payment.id} is paid, its charge not known yet")
     for charge in payment.charges:
-        has_money = order.ledger.received().exclude(stripe_id=charge.id).exists()
         if not ledger.book_capture(order=order, attempt=attempt, charge=charge, at=at):
             continue
+        has_money = order.ledger.received().exclude(stripe_id=charge.id).exists()
         fault_point("settling:money-booked")
         attempt.state, attempt.closed_as = State.SUCCEEDED, ""
         attempt.save(update_fields=["state", "closed_as"])

@@ -1,5 +1,6 @@
 """The main road: a cart, Stripe's page, a webhook, a paid order."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.core import mail
 
 from orders.models import Order, Status
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from payments.services import inbox
 from payments.tests import support
 from shop.models import StockMovement
 from shop.tests.factories import VariantFactory
@@ -48,3 +50,33 @@ def test_a_card_payment_pays_the_order_once_however_its_events_arrive(sandbox: A
     assert [m.to for m in mail.outbox] == [["reader@example.com"]]
     assert InboxEvent.objects.exclude(state__in=["done", "ignored"]).count() == 0
     assert StockMovement.objects.count() == 3
+
+
+def test_the_main_road_takes_few_calls_to_stripe_and_few_queries(
+    sandbox: Any, caplog: pytest.LogCaptureFixture, django_assert_max_num_queries: Any
+) -> None:
+    caplog.set_level(logging.INFO, logger="stripe")
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    asked = support.stripe_calls(caplog)
+    sandbox.pay(attempt.url)
+    sandbox.post("clock", advance=10)
+    events = {event["type"]: event for event in sandbox.events()}
+    for told, queries in MAIN_ROAD.items():
+        caplog.clear()
+        support.deliver(events[told])
+        row = InboxEvent.objects.get(type=told)
+        with django_assert_max_num_queries(queries):
+            inbox.process(inbox_id=row.pk, at=support.stripe_now())
+        reads = [f"GET /v1/checkout/sessions/{attempt.session_id}", "GET /v1/charges"]
+        assert support.stripe_calls(caplog) == reads, told
+
+    assert asked == ["POST /v1/checkout/sessions"]
+    assert support.reread(attempt.order).status == Status.PAID
+
+
+# What happens on it, and the most queries that this takes: a sale, and what tells of it again.
+MAIN_ROAD = {
+    "checkout.session.completed": 41,
+    "payment_intent.succeeded": 14,
+    "charge.updated": 14,
+}

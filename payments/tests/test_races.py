@@ -18,9 +18,9 @@ from cart.models import Cart
 from orders.models import Order, Reason, Status
 from orders.tests.factories import PendingOrderFactory
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
-from payments.services import attempts, canceling, holds, inbox, refunds
+from payments.services import attempts, canceling, holds, inbox
 from payments.services.attempts import NotPayable, open_attempt
-from payments.tests import money_back, support
+from payments.tests import support
 from shop import services as stock
 from shop.models import StockMovement, Variant
 from shop.services import InsufficientStock
@@ -344,39 +344,3 @@ def test_both_flows_asked_for_at_once_leave_one_that_can_be_paid(sandbox: Any) -
     payable = {found["id"] for found in sessions if found["status"] == "open"}
     payable |= {found["id"] for found in intents if found["status"] != "canceled"}
     assert payable == {attempt.stripe_id for attempt in live}
-
-
-def test_two_staff_who_refund_at_once_never_give_back_more_than_there_is(sandbox: Any) -> None:
-    found = [money_back.paid_order(sandbox) for _ in range(4)]
-
-    outcomes = all_at_once(
-        [partial(money_back.ask, order, order.total_minor) for order in found for _ in range(2)]
-    )
-    support.run_jobs()
-
-    assert Counter(type(outcome) for outcome in outcomes) == {
-        Refund: 4,
-        refunds.CannotRefund: 4,
-    }
-    assert {order.refunds.get().state for order in found} == {"succeeded"}
-    assert {support.reread(order).status for order in found} == {Status.REFUNDED}
-
-
-def refund_all(order: Order) -> None:
-    refund = money_back.ask(order, order.total_minor)
-    refunds.send(refund_id=refund.pk, at=support.stripe_now())
-
-
-def test_a_refund_against_a_dispute_gives_the_money_back_once(sandbox: Any) -> None:
-    found = [money_back.paid_order(sandbox) for _ in range(4)]
-
-    all_at_once(
-        [partial(refund_all, order) for order in found]
-        + [partial(sandbox.dispute, money_back.intent_of(order)) for order in found]
-    )
-    money_back.hear(sandbox)
-
-    for order in found:
-        left = order.ledger.exclude(kind="fee").total_minor(order.currency)
-        assert left == 0
-        assert order.refunds.get().state in {"succeeded", "failed"}
