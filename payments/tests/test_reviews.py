@@ -223,6 +223,37 @@ def test_an_automatic_refund_takes_what_the_dashboard_has_left(sandbox: Any) -> 
     assert not order.reviews.exists()
 
 
+def test_a_second_payment_whose_refund_in_the_dashboard_failed_asks_a_person(sandbox: Any) -> None:
+    at = support.stripe_now()
+    first = support.checkout(support.cart_with(VariantFactory()), at=at)
+    PaymentAttempt.objects.update(state="closed", closed_as="superseded")
+    second = attempts.open_attempt(order_id=first.order_id, at=at)
+    for attempt in (second, first):
+        sandbox.pay(attempt.url)
+    attempts.reconcile(attempt=second, at=at)
+    attempts.reconcile(attempt=first, at=at)
+    first.refresh_from_db()
+    made = sandbox.refund_in_dashboard(first.intent_id)
+    support.run_jobs()
+    order = support.reread(first.order)
+    assert sorted(order.refunds.values_list("source", "state")) == [
+        ("automatic", "failed"),
+        ("dashboard", "succeeded"),
+    ]
+    assert not order.reviews.exists()
+
+    sandbox.decide_refund(made["id"], "failed")
+    hear(sandbox)
+
+    review = order.reviews.get()
+    assert (review.reason, order.status) == (Review.Reason.REFUND, Status.PAID)
+    reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+    review.refresh_from_db()
+    kept = order.ledger.received().total_minor("EUR") + order.ledger.given_back().total_minor("EUR")
+    assert (review.resolution, kept) == ("refunded", order.total_minor)
+
+
 def test_a_canceled_order_that_is_accepted_after_its_refund_failed_becomes_paid(
     sandbox: Any,
 ) -> None:
