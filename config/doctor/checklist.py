@@ -9,7 +9,7 @@ CHECKS = (
     Check("database", "PostgreSQL answers", house.database),
     Check("migrations", "the tables are of this version", house.migrations, ("database",)),
     Check("cache", "the cache keeps what is stored", house.cache, ("database",)),
-    Check("mail", "mail leaves", house.mail_server),
+    Check("mail", "mail can be handed over", house.mail_server),
     Check("worker", "a worker is alive", house.worker, ("migrations",)),
     Check("queue", "no job has waited too long", house.queue, ("migrations",)),
     Check(

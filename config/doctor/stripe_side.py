@@ -83,7 +83,7 @@ def same_account(visit: Visit) -> Iterator[Finding]:
         )
     else:
         if is_same is None:
-            yield Finding("Whether both keys are of one account shows once somebody has paid.")
+            raise CannotTell("it shows once somebody has paid")
         elif not is_same:
             yield Finding(
                 "STRIPE_PUBLISHABLE_KEY is of another account than STRIPE_SECRET_KEY.",
