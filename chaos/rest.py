@@ -11,6 +11,7 @@ from chaos.weather import Weather
 from config.demo import say
 
 _WITHIN_SECONDS = 900
+_TELL_EVERY = 20
 # Holds end after an hour, a day to pay otherwise after a failed debit.
 _STEPS_HOURS = (1, 3, 26, 26, 3)
 # What may still move: a job, an event, an order, a refund, an attempt.
@@ -47,14 +48,18 @@ def come_to_rest(town: Town, weather: Weather) -> None:
     say("\nCalm. Waiting for rest ...")
     dice = random.Random(f"{town.seed}-rest")
     give_up_at = time.monotonic() + _WITHIN_SECONDS
+    told_at = 0.0
     with closing(psycopg.connect(town.database, autocommit=True)) as connection:
-        for hours in _STEPS_HOURS:
+        for step, hours in enumerate(_STEPS_HOURS, start=1):
             weather.control("POST", "clock", {"advance": hours * 3600})
             town.manage("reconcile")
             while moving := _moving(connection, weather, dice):
                 if time.monotonic() > give_up_at:
                     raise NoRest(f"still moving: {moving}")
-                if hours != _STEPS_HOURS[-1] and moving.keys() <= {"orders", "attempts"}:
+                if time.monotonic() > told_at + _TELL_EVERY:
+                    told_at = time.monotonic()
+                    say(f"  still moving: {moving}")
+                if step < len(_STEPS_HOURS) and moving.keys() <= {"orders", "attempts"}:
                     # Only time moves these.
                     break
                 time.sleep(2)
