@@ -92,7 +92,6 @@ def by_day(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
     asked = Range(request)
     context = model_admin.admin_site.each_context(request) | {
         "title": "Books by day",
-        "opts": LedgerEntry._meta,
         "form": asked,
     }
     if asked.is_valid():

@@ -1,6 +1,7 @@
 """How staff's pages show money, people, links and JSON."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from unfold.decorators import display
 
 from accounts.models import User
 from shop.money import UnsupportedCurrency, format_minor
+
+_SECRET = re.compile(r'("client_secret": ")[^"]+')
 
 Method = TypeVar("Method", bound=Callable[..., object])
 
@@ -65,6 +68,9 @@ def at_stripe(path: str, stripe_id: str) -> SafeString:
 
 
 def pretty_json(value: Any) -> SafeString:
-    """Return JSON as text that people can read, with nothing in it taken for HTML."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    """Return JSON as text that people can read, with nothing in it taken for HTML.
+
+    By an intent's client secret its buyer pays: it is for nobody else's eyes.
+    """
+    text = _SECRET.sub(r"\1***", json.dumps(value, indent=2, ensure_ascii=False))
     return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)

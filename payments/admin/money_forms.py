@@ -229,8 +229,7 @@ class ManualForm(MoneyForm):
     def __init__(self, order: Order, data: Any = None, review: Review | None = None) -> None:
         super().__init__(order, data)
         self.review = review
-        others = order.ledger.order_by().values_list("currency", flat=True).distinct()
-        codes = dict.fromkeys([order.currency, *others])
+        codes = dict.fromkeys([order.currency, *sums.booked(order)])
         cast(forms.ChoiceField, self.fields["currency"]).choices = [(code, code) for code in codes]
 
     def clean(self) -> None:

@@ -159,7 +159,9 @@ class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
 
     def books(self, order: Order) -> SafeString:
         sums = accounting.sums_table(getattr(order, "sums", ()))
-        return render_to_string("unfold/components/table.html", {"table": sums})
+        # A minus sign stays with its figure.
+        context = {"table": sums, "class": "whitespace-nowrap"}
+        return render_to_string("unfold/components/table.html", context)
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:

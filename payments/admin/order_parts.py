@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import CharField, F, QuerySet, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -53,7 +53,7 @@ class _Units(_Doer):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         quantity = Cast("lines__quantity", CharField())
         unit = Concat(quantity, Value(" x "), F("lines__line__sku"))
-        units = StringAgg(unit, delimiter=", ", order_by="lines__pk")
+        units = StringAgg(unit, delimiter=", ", order_by="lines__pk", filter=Q(lines__isnull=False))
         counted: QuerySet[Any] = super().get_queryset(request).annotate(unit_text=units)
         return counted
 

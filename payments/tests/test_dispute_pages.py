@@ -91,6 +91,10 @@ def test_an_order_is_found_by_its_refund(stripe_id: str, staff: Client) -> None:
 
     assert _listed(staff, ORDERS, q=stripe_id) == [order]
     assert _listed(staff, ORDERS, q=f"{stripe_id}2") == []
+    # It is of an amount, not of units.
+    page = staff.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    assert stripe_id in page
+    assert " x " not in page
 
 
 @pytest.mark.parametrize("stripe_id", ["du_1", "dp_1"])
