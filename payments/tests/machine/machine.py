@@ -36,6 +36,8 @@ class Shop(Shopping, Office, Banks, Weather):
         self.work()
         self._come_to_rest()
         self.decide_all()
+        self._come_to_rest()
+        # A buyer whose bank debit failed has a day to pay in another way.
         self.stripe("clock", advance=2 * 24 * 60 * 60)
         self._come_to_rest()
         self.holds()
