@@ -6,7 +6,15 @@ import pytest
 from django.db.models import Model
 
 from cart.tests.factories import CartFactory
-from orders.models import Order, OrderEvent, OrderLine, OrderMail, Review
+from orders.models import (
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderMail,
+    Review,
+)
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from shop.tests.factories import VariantFactory
 from shop.tests.guards import (
@@ -65,14 +73,21 @@ VIOLATIONS = [
         {"resolved_at": PLACED_AT, "resolution": "forgotten"},
     ),
     Violation(OrderMail, "order_mail_once", same=("cause",)),
+    Violation(FulfillmentLine, "fulfillment_line_once", same=("line_id",)),
+    Violation(FulfillmentLine, "fulfillment_line_has_quantity", {"quantity": 0}),
 ]
 # Implied by a guard that PostgreSQL, which goes by name, asks before them.
-IMPLIED = {"orders_orderline_quantity_check", "orders_orderline_unit_price_minor_check"}
+IMPLIED = {
+    "orders_fulfillmentline_quantity_check",
+    "orders_orderline_quantity_check",
+    "orders_orderline_unit_price_minor_check",
+}
 
 
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
 def test_the_database_refuses(violation: Violation) -> None:
     order = PendingOrderFactory()
+    handed_over = Fulfillment.objects.create(order=order, handed_over_at=PLACED_AT)
     rows: dict[type[Model], tuple[Model, dict[str, Any]]] = {
         Order: (order, {"number": "ANOTHER", "cart_id": CartFactory().pk}),
         OrderLine: (order.lines.get(), {"variant_id": VariantFactory().pk}),
@@ -86,6 +101,12 @@ def test_the_database_refuses(violation: Violation) -> None:
                 order=order, kind="confirmation", cause="paid", due_at=PLACED_AT
             ),
             {"cause": "paid again"},
+        ),
+        FulfillmentLine: (
+            FulfillmentLine.objects.create(
+                fulfillment=handed_over, line=order.lines.get(), quantity=1
+            ),
+            {"line_id": PendingOrderFactory().lines.get().pk},
         ),
     }
 

@@ -41,7 +41,7 @@ def page_of(order: Order) -> str:
 
 def told(order: Order) -> list[str]:
     """Return the story as the buyer reads it."""
-    return [entry.words for entry in story(order, order.refunds.all())]
+    return [entry.words for entry in story(order, list(order.refunds.all()))]
 
 
 def mails(order: Order) -> list[str]:
