@@ -12,7 +12,7 @@ ASKED = frozenset(
 
 
 def everything(*, but: frozenset[str] = frozenset()) -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table but the queue's, without the columns (model.field) in `but`."""
+    """Return every row of every table but the queue's, less the columns (model.field) in `but`."""
     return {
         model._meta.label: [
             {

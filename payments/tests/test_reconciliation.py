@@ -1,13 +1,8 @@
 """What no webhook brought is found, by asking Stripe; and asking again changes nothing."""
 
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +25,6 @@ from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
 
-PROJECT = Path(__file__).parents[2]
 DECLINED = "4000000000000002"
 
 
@@ -305,27 +299,3 @@ def test_a_dispute_whose_end_nobody_told_is_followed(sandbox: Any) -> None:
     by_the_clock()
 
     assert Dispute.objects.get().status == "lost"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_run_killed_before_its_checkpoint_reads_the_same_events_again(
-    sandbox: Any, process_environment: Mapping[str, str]
-) -> None:
-    attempt = support.checkout(support.cart_with(VariantFactory()))
-    sandbox.pay(attempt.url)
-    sandbox.post("clock", advance=10)
-
-    killed = subprocess.run(
-        [sys.executable, "manage.py", "reconcile"],
-        cwd=PROJECT,
-        env=dict(process_environment) | {"FAULT_POINT": "reconciliation:before-checkpoint"},
-        capture_output=True,
-        check=False,
-    )
-
-    assert killed.returncode == -signal.SIGKILL
-    assert (InboxEvent.objects.count(), Checkpoint.objects.count()) == (3, 0)
-    again = reconciliation.read_events(at=now())
-    assert (again.events, again.new) == (3, 0)
-    support.run_jobs()
-    assert support.reread(attempt.order).status == Status.PAID
