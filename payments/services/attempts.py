@@ -76,7 +76,10 @@ def open_attempt(
 
 
 def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
-    """Read what became of an attempt at Stripe, and settle it; the same as an event would do."""
+    """Read what became of an attempt at Stripe, and settle it; the same as an event would do.
+
+    One that is open past its deadline is ended there: an intent never ends by itself.
+    """
     if attempt.stripe_id is None:
         _look_for(attempt, at)
         return
@@ -85,7 +88,9 @@ def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     except gateway.Missing:
         _close(attempt, ClosedAs.EXPIRED)
     else:
-        settling.settle(payment=payment, cause=payment.id, at=at)
+        settled = settling.settle(payment=payment, cause=payment.id, at=at).attempt
+        if settled.state == State.OPEN and settled.deadline_at <= at:
+            close_at_stripe(attempt=settled, closed_as=ClosedAs.EXPIRED, at=at)
 
 
 def read(attempt: PaymentAttempt) -> settling.Payment:

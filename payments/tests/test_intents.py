@@ -1,5 +1,6 @@
 """The second flow: the buyer pays a PaymentIntent in a client of his own, and all else is alike."""
 
+import json
 import logging
 import random
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ import pytest
 import requests
 from django.conf import settings as shop_settings
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders import services as orders
@@ -416,6 +419,18 @@ def test_an_intent_past_its_deadline_is_canceled_and_replaced(
     assert (at_stripe(attempt), at_stripe(new)) == ("canceled", UNPAID)
 
 
+def test_an_intent_is_canceled_at_its_deadline_though_the_hold_goes_on(
+    order: Order, attempt: PaymentAttempt
+) -> None:
+    attempts.reconcile(attempt=attempt, at=attempt.deadline_at - timedelta(seconds=1))
+    assert facts(attempt) == ("open", "", "pending", 0)
+
+    attempts.reconcile(attempt=attempt, at=attempt.deadline_at)
+
+    assert facts(attempt) == ("closed", "expired", "pending", 0)
+    assert at_stripe(attempt) == "canceled"
+
+
 def test_the_end_of_the_hold_cancels_the_intent(attempt: PaymentAttempt, variant: Variant) -> None:
     assert holds.expire(order_id=attempt.order_id, at=after_hold(attempt)) is True
 
@@ -522,8 +537,8 @@ def test_the_main_road_takes_few_calls_to_stripe(
     assert support.stripe_calls(caplog) == [f"GET {intent}", "GET /v1/charges"] * 2
 
 
-def test_the_secret_is_in_no_log_and_in_no_words_for_it(
-    sandbox: Any, order: Order, caplog: pytest.LogCaptureFixture
+def test_the_secret_is_for_the_buyer_alone(
+    sandbox: Any, order: Order, caplog: pytest.LogCaptureFixture, admin_client: Client
 ) -> None:
     caplog.set_level(logging.INFO)
     attempt = opened(order)
@@ -531,4 +546,12 @@ def test_the_secret_is_in_no_log_and_in_no_words_for_it(
     hear(sandbox.events())
 
     read = gateway.retrieve_intent(attempt.intent_id or "")
-    assert attempt.client_secret not in f"{caplog.text} {attempt} {attempt!r} {read!r}"
+    event = InboxEvent.objects.get(type="payment_intent.succeeded")
+    shown = [
+        admin_client.get(reverse(f"admin:payments_{page}_change", args=[pk])).content.decode()
+        for page, pk in (("inboxevent", event.pk), ("paymentattempt", attempt.pk))
+    ]
+    told = [caplog.text, str(attempt), repr(attempt), repr(read), *shown]
+    assert attempt.client_secret in json.dumps(event.payload)
+    assert [text for text in told if attempt.client_secret in text] == []
+    assert [str(attempt.intent_id) in page for page in shown] == [True, True]
