@@ -167,6 +167,10 @@ def _check_sum(order: Order, entry: Entry) -> None:
     else:
         most = -by_hand.total_minor(entry.currency)
     if not 0 < abs(entry.amount_minor) <= most:
-        what = "kept of this order" if entry.amount_minor < 0 else "entered as given back"
         amount = money.format_minor(max(most, 0), entry.currency)
-        raise CannotBook(f"This order is {order.get_status_display()}, and {amount} is {what}.")
+        raise CannotBook(
+            f"This order is {order.get_status_display()}, and {amount} is kept of it."
+            if entry.amount_minor < 0
+            else f"This order is {order.get_status_display()}: of what was entered as given back, "
+            f"{amount} can be entered as received again."
+        )

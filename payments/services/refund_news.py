@@ -53,12 +53,14 @@ def follow(*, order_id: int, made: Iterable[gateway.Refund], cause: str, at: dat
 
 
 def _follow_one(order: Order, reading: gateway.Refund, cause: str, at: datetime) -> None:
+    # One that we do not know raises ValueError: nothing is guessed, and the event's row says why.
+    state = State(reading.status)
     refund = _row_of(order, reading, at)
     # What Stripe was not known to have made may turn up after all, in whatever state.
     was = State.CREATED if refund.stripe_id is None else State(refund.state)
-    if reading.status not in _NEXT[was]:
+    if state not in _NEXT[was]:
         return
-    refund.state, refund.stripe_id = State(reading.status), reading.id
+    refund.state, refund.stripe_id = state, reading.id
     refund.failure, refund.asked_at = reading.failure, at
     refund.save(update_fields=["state", "stripe_id", "failure", "asked_at"])
     if refund.state == State.SUCCEEDED:

@@ -119,7 +119,7 @@ def test_money_given_back_by_hand_refunds_the_order_and_leaves_nothing_for_strip
     assert support.reread(order).status == Status.PAID
     left = refunds.refundable_minor(order=order, charge_id=charge_of(order))
     assert left == order.total_minor - 3_00
-    refused(order, -(left + 1), "is kept of this order")
+    refused(order, -(left + 1), "is kept of it")
     book(order, -left)
 
     last = support.last_event(order)

@@ -1,5 +1,6 @@
 """What Stripe says of refunds, in whatever order and however often: books, stock, order, mail."""
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -197,6 +198,22 @@ def test_a_refund_of_a_payment_that_is_not_booked_waits_for_it(sandbox: Any) -> 
 
     with pytest.raises(UnbookedPayment):
         follow(order_id=order.pk, made=made, cause="evt_1", at=support.stripe_now())
+
+    assert Refund.objects.count() == 0
+
+
+def test_a_state_that_is_not_known_changes_nothing(sandbox: Any) -> None:
+    order = paid_order(sandbox)
+    sandbox.refund_in_dashboard(intent_of(order))
+    (made,) = gateway.refunds_of_intent(intent_of(order))
+
+    with pytest.raises(ValueError, match="reversed"):
+        follow(
+            order_id=order.pk,
+            made=[replace(made, status="reversed")],
+            cause="evt_1",
+            at=support.stripe_now(),
+        )
 
     assert Refund.objects.count() == 0
 
