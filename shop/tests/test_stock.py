@@ -124,7 +124,7 @@ def test_buyers_racing_for_the_last_units_get_no_more_than_there_are() -> None:
     assert StockMovement.objects.filter(kind=StockMovement.Kind.RESERVED).count() == 10
 
 
-ACTIONS = {
+ACTIONS: dict[str, Callable[[int, int], object]] = {
     "receive": lambda pk, units: services.receive(
         variant_id=pk, quantity=units, reference="x", at=now()
     ),
