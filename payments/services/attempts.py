@@ -78,7 +78,7 @@ def open_attempt(
 def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     """Read what became of an attempt at Stripe, and settle it; the same as an event would do.
 
-    One that is open past its deadline is ended there: an intent never ends by itself.
+    An intent that is open past its deadline is canceled: unlike a session it never ends by itself.
     """
     if attempt.stripe_id is None:
         _look_for(attempt, at)
@@ -89,7 +89,8 @@ def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
         _close(attempt, ClosedAs.EXPIRED)
     else:
         settled = settling.settle(payment=payment, cause=payment.id, at=at).attempt
-        if settled.state == State.OPEN and settled.deadline_at <= at:
+        is_over = settled.state == State.OPEN and settled.deadline_at <= at
+        if is_over and settled.kind == Kind.INTENT:
             close_at_stripe(attempt=settled, closed_as=ClosedAs.EXPIRED, at=at)
 
 
