@@ -122,11 +122,17 @@ def _of_dispute(event_type: str, told: Told) -> News | None:
     moved = {movement.id for movement in found.movements} if found else set()
     is_fresh = (
         found is not None
-        and (told["status"] in Dispute.OPEN or found.status not in Dispute.OPEN)
+        and (told["status"] in Dispute.OPEN or not _reopens(told["status"], found.status))
         and moved >= {movement["id"] for movement in told["balance_transactions"]}
     )
     _require_fresh(is_fresh, f"{told['id']} is {found.status if found else 'not listed'}")
     return News(payment, disputes=disputes)
+
+
+def _reopens(told: str, found: str) -> bool:
+    """Tell whether a dispute told to be at its end reads as open; an inquiry may still escalate."""
+    is_escalated = told == Dispute.Status.WARNING_CLOSED and not found.startswith("warning_")
+    return found in Dispute.OPEN and not is_escalated
 
 
 def _require_fresh(is_fresh: bool, what_was_read: str) -> None:

@@ -151,6 +151,17 @@ def test_a_reading_that_knows_less_than_its_event_is_asked_for_again(
     assert order.ledger.filter(kind__in=["refund", "dispute"]).count() == 0
 
 
+def test_the_end_of_an_inquiry_that_escalated_since_is_old_news(sandbox: Any) -> None:
+    _order, charge = paid(sandbox)
+    dispute = sandbox.dispute(charge["payment_intent"], amount=200)
+    told = {"status": "warning_closed", "balance_transactions": []}
+
+    read = news.read(event("charge.dispute.closed", dispute | told))
+
+    assert read is not None
+    assert [found.status for found in read.disputes] == ["needs_response"]
+
+
 def test_a_thousand_processed_events_change_nothing_when_they_come_again(sandbox: Any) -> None:
     order, _ = paid(sandbox)
     (told,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
