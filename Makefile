@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e quality bench chaos lint format lock clean
+.PHONY: help demo test e2e quality bench chaos mutants lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -33,6 +33,9 @@ bench: $(RUNNING)  ## measure the shop beside a bare view, with wrk (BENCH_SECON
 
 chaos: $(DEVELOPING)  ## load the shop in bad weather, kill its processes, compare the books (CHAOS_SECONDS, SEED)
 	@exec $(BIN)/python -m chaos
+
+mutants: $(DEVELOPING)  ## take one guard away after the other; a test must notice each (MUTANT)
+	@exec $(BIN)/python -m mutants
 
 # What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
 lint: export DATABASE_URL := postgres://127.0.0.1/none
