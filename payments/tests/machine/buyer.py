@@ -15,10 +15,9 @@ from orders.models import Order, Reason
 from payments.models import PaymentAttempt
 from payments.services import attempts, canceling, placing
 from payments.tests import support
-from payments.tests.machine.world import ANY, World, pick, step
+from payments.tests.machine.world import ANY, HOW, World, pick, step
 from shop.clock import now
 
-HOW = st.sampled_from(["good", "good", "good", "declined", "asks", "debit"])
 # How a card, or a bank debit, is named on Stripe's page, and by a client of one's own.
 PAGE: dict[str, dict[str, str]] = {
     "good": {},
@@ -51,9 +50,11 @@ class Shopping(World):
     def place(self, which: int) -> None:
         self._place(which)
 
-    @step(which=ANY, how=HOW)
-    def buy(self, which: int, how: str) -> None:
-        """Order, pay at once on Stripe's page, and let the shop hear of it at its leisure."""
+    @step(which=ANY, variant=ANY, how=HOW)
+    def buy(self, which: int, variant: int, how: str) -> None:
+        """Put one more into the cart, order, and pay at once on Stripe's page."""
+        chosen = pick(self.variants, variant)
+        carts.add(cart=pick(self.carts, which), variant=chosen, quantity=1, at=now())
         started = self._place(which)
         if started.attempt:
             self._pay_on_page(started.attempt.session_id or "", how)

@@ -31,6 +31,12 @@ class Shop(Shopping, Office, Banks, Weather):
             checks.check_orders()
         self.is_sound = True
 
+    def begin(self, bought: list[str], *, is_heard: bool) -> None:
+        for which, how in enumerate(bought):
+            self.buy(which=which, variant=which, how=how)
+            if is_heard:
+                self.hear_news()
+
     def end(self) -> None:
         self.clear_up()
         self.work()

@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import UserFactory
+from cart.models import Cart
 from payments import gateway, tasks
 from payments.retries import PASSING, seconds_until_retry
 from payments.services.attempts import NotPayable
@@ -38,6 +39,8 @@ from shop.tests.factories import VariantFactory
 STAFF = 7
 # Which one of what there is by then; taken modulo how many there are.
 ANY = st.integers(0, 3)
+# How buyers pay; most do it well.
+HOW = st.sampled_from(["good", "good", "good", "debit", "asks", "declined"])
 T = TypeVar("T")
 
 
@@ -102,7 +105,7 @@ def step(needs: str = "", **drawn: st.SearchStrategy[Any]) -> Callable[[Any], An
 
 
 class World(RuleBasedStateMachine):
-    """Two carts, one a guest's and one a user's; three variants of few units, one free; Stripe.
+    """Two empty carts, a guest's and a user's; three variants of few units, one free; Stripe.
 
     All of it in one transaction that is rolled back in the end.
     """
@@ -123,10 +126,19 @@ class World(RuleBasedStateMachine):
         self.disputes: list[str] = []
 
     @initialize(
-        is_deaf=st.booleans(), is_lucky=st.booleans(), shipping_minor=st.sampled_from([490, 0])
+        bought=st.lists(HOW, max_size=3),
+        is_heard=st.booleans(),
+        is_deaf=st.booleans(),
+        is_lucky=st.booleans(),
+        shipping_minor=st.sampled_from([490, 0]),
     )
-    def open(self, is_deaf: bool, is_lucky: bool, shipping_minor: int) -> None:
-        """In the end a deaf shop is sent no webhooks; bad luck is how banks decide then."""
+    def open(
+        self, bought: list[str], is_heard: bool, is_deaf: bool, is_lucky: bool, shipping_minor: int
+    ) -> None:
+        """Begin with orders that were paid for in these ways, and heard of or not.
+
+        In the end a deaf shop is sent no webhooks; bad luck is how banks decide then.
+        """
         self.is_deaf, self.is_lucky = is_deaf, is_lucky
         self._settings = override_settings(SHIPPING_FLAT_MINOR=shipping_minor)
         self._settings.enable()
@@ -135,17 +147,21 @@ class World(RuleBasedStateMachine):
         Path(settings.CLOCK_OFFSET_FILE).unlink(missing_ok=True)
         cache.clear()
         self.variants = [
-            VariantFactory(on_hand=2),
+            VariantFactory(on_hand=4),
             VariantFactory(on_hand=3, price_minor=9_99),
             VariantFactory(on_hand=2, price_minor=0),
         ]
         self.user = UserFactory()
         self.carts = [
-            support.cart_with(self.variants[0]),
-            support.cart_with(*self.variants[:2], user=self.user),
+            Cart.objects.create(created_at=support.stripe_now(), user=user)
+            for user in (None, self.user)
         ]
         support.endpoint_row()
         tasks.read_events(0)
+        self.begin(bought, is_heard=is_heard)
+
+    def begin(self, bought: list[str], *, is_heard: bool) -> None:
+        """Let these have been bought."""
 
     def teardown(self) -> None:
         """Let all come to rest and judge it, unless a step has failed already."""
