@@ -152,3 +152,23 @@ def test_money_by_hand_and_by_card_at_once_pay_an_order_once(sandbox: Any) -> No
     kept = order.ledger.received().total_minor("EUR") + order.ledger.given_back().total_minor("EUR")
     assert (order.status, kept) == (Status.PAID, order.total_minor)
     assert order.events.filter(from_status="pending", to_status="paid").count() == 1
+
+
+def test_staff_who_enter_the_same_payment_at_once_pay_the_order_once(sandbox: Any) -> None:
+    variant = VariantFactory()
+    # Units that others hold: were it sold twice, stock would not tell.
+    for name in ("b", "c", "d"):
+        cart = support.cart_with(variant)
+        support.checkout(cart, buyer=support.a_buyer(email=f"{name}@example.com"))
+    attempt = support.checkout(support.cart_with(variant))
+    order, at = attempt.order, support.stripe_now()
+    attempts.close_all(order_id=order.pk, closed_as=attempt.ClosedAs.SUPERSEDED, at=at)
+
+    def by_hand() -> None:
+        entry = manual.Entry(order.total_minor, "EUR", uuid4())
+        manual.book(order_id=order.pk, entry=entry, by=7, at=at)
+
+    outcomes = all_at_once([by_hand] * 4)
+
+    assert Counter(type(outcome) for outcome in outcomes) == {type(None): 1, manual.CannotBook: 3}
+    assert money(order) == [("manual", order.total_minor)]
