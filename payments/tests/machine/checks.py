@@ -107,6 +107,15 @@ def _sums(amounts: Iterable[Any]) -> Counter[str]:
     return sums
 
 
+def check_surplus() -> None:
+    """More than an order costs is kept only where a person said so, or was asked."""
+    asked = Order.objects.filter(reviews__isnull=False)
+    for order in Order.objects.exclude(pk__in=asked).prefetch_related("ledger"):
+        moved = [e for e in order.ledger.all() if e.kind == "capture" or e.kind in GONE]
+        for currency, kept in _sums(moved).items():
+            assert (currency, kept <= order.total_minor) == (order.currency, True)
+
+
 def check_sales() -> None:
     """What left the shelf is what paid orders bought, less what their refunds put back."""
     received = StockMovement.objects.filter(kind="received").values_list("variant", "on_hand_delta")

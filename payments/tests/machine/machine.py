@@ -31,11 +31,18 @@ class Shop(Shopping, Office, Banks, Weather):
             checks.check_orders()
         self.is_sound = True
 
-    def begin(self, bought: list[str], *, is_heard: bool) -> None:
+    def begin(self, bought: list[str], then: str, *, is_heard: bool) -> None:
         for which, how in enumerate(bought):
             self.buy(which=which, variant=which, how=how)
             if is_heard:
                 self.hear_news()
+        match then:
+            case "disputed":
+                self.dispute(which=0, amount=None, inquiry=False, withdraw=True)
+            case "charged again":
+                self.charge_again(which=0)
+            case "refunded":
+                self.refund_in_dashboard(which=0, amount=None)
 
     def end(self) -> None:
         self.clear_up()
@@ -49,6 +56,7 @@ class Shop(Shopping, Office, Banks, Weather):
         self.holds()
         checks.check_audit(at_rest=True)
         checks.check_sales()
+        checks.check_surplus()
         checks.check_rest()
         checks.check_against_stripe(self.sandbox.get("books"))
         self._check_that_all_is_done()

@@ -127,13 +127,20 @@ class World(RuleBasedStateMachine):
 
     @initialize(
         bought=st.lists(HOW, max_size=3),
+        then=st.sampled_from(["", "disputed", "charged again", "refunded"]),
         is_heard=st.booleans(),
         is_deaf=st.booleans(),
         is_lucky=st.booleans(),
         shipping_minor=st.sampled_from([490, 0]),
     )
     def open(
-        self, bought: list[str], is_heard: bool, is_deaf: bool, is_lucky: bool, shipping_minor: int
+        self,
+        bought: list[str],
+        then: str,
+        is_heard: bool,
+        is_deaf: bool,
+        is_lucky: bool,
+        shipping_minor: int,
     ) -> None:
         """Begin with orders that were paid for in these ways, and heard of or not.
 
@@ -158,10 +165,10 @@ class World(RuleBasedStateMachine):
         ]
         support.endpoint_row()
         tasks.read_events(0)
-        self.begin(bought, is_heard=is_heard)
+        self.begin(bought, then, is_heard=is_heard)
 
-    def begin(self, bought: list[str], *, is_heard: bool) -> None:
-        """Let these have been bought."""
+    def begin(self, bought: list[str], then: str, *, is_heard: bool) -> None:
+        """Let these have been bought, and that have become of the first."""
 
     def teardown(self) -> None:
         """Let all come to rest and judge it, unless a step has failed already."""
