@@ -210,7 +210,7 @@ def test_a_refund_that_was_never_booked(shop: dict[str, Order]) -> None:
 
 def test_more_given_back_than_was_captured(shop: dict[str, Order]) -> None:
     refund = shop["partly"].refunds.get()
-    Refund.objects.create(
+    planted = Refund.objects.create(
         order=refund.order,
         charge_id=refund.charge_id,
         intent_id=refund.intent_id,
@@ -220,6 +220,10 @@ def test_more_given_back_than_was_captured(shop: dict[str, Order]) -> None:
         why="other",
         created_at=support.stripe_now(),
     )
+    assert found() == {}, "Stripe may yet refuse what it has not answered"
+
+    planted.state, planted.stripe_id = Refund.State.PENDING, "re_planted"
+    planted.save()
 
     assert found() == {"refunds": [f"charge {refund.charge_id}"]}
 
