@@ -58,6 +58,8 @@ def run(stack: ExitStack, directory: Path, seconds: int, seed: int) -> int:
         _watch(town, shoppers, seconds)
     say(f"{shoppers.told()}; {weather.told()}")
     say(f"killed by SIGKILL: {town.told()}")
+    if not (shoppers.orders and weather.struck and town.kills):
+        raise rest.NoRest("There was no chaos to speak of: no orders, faults or kills.")
     town.calm()
     rest.come_to_rest(town, weather)
     return _judged(town)

@@ -17,7 +17,8 @@ _STEPS_HOURS = (1, 3, 26, 26, 3)
 # What may still move: a job, an event, an order, a refund, an attempt.
 _MOVING = {
     "jobs": "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
-    " AND task_name !~ '(rescue|check|end_overdue|reconcile_|prune|remind|sweep)'",
+    " AND NOT EXISTS (SELECT 1 FROM procrastinate_periodic_defers p"
+    " WHERE p.task_name = procrastinate_jobs.task_name)",
     "events": "SELECT count(*) FROM payments_inboxevent WHERE state IN ('received', 'retrying')",
     "orders": "SELECT count(*) FROM orders_order o WHERE status = 'pending' AND NOT EXISTS ("
     " SELECT 1 FROM orders_review r WHERE r.order_id = o.id AND r.resolved_at IS NULL)",

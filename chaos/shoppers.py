@@ -40,6 +40,7 @@ class Shoppers:
     def __init__(self, town: Town, seed: int) -> None:
         self._town, self._seed = town, seed
         self._done = threading.Event()
+        self._failure: Exception | None = None
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._threads = [
@@ -60,6 +61,12 @@ class Shoppers:
         self._done.set()
         for thread in self._threads:
             thread.join()
+        if self._failure and error is None:
+            raise self._failure
+
+    @property
+    def orders(self) -> int:
+        return self._counts["orders placed"]
 
     def told(self) -> str:
         with self._lock:
@@ -83,6 +90,9 @@ class Shoppers:
                 self._done.wait(1)
             except _NoPage:
                 self._count("turned away")
+            except Exception as error:
+                self._failure = error
+                return
 
 
 class _NoPage(Exception):
