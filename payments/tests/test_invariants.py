@@ -27,6 +27,6 @@ def test_hold_after_every_step_and_agree_with_stripe_at_rest(
     run_state_machine_as_test(
         Shop,
         settings=hypothesis_settings(
-            max_examples=EXAMPLES or 30, stateful_step_count=30, derandomize=not EXAMPLES
+            max_examples=EXAMPLES or 18, stateful_step_count=30, derandomize=not EXAMPLES
         ),
     )
