@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from payments import startup
@@ -34,8 +35,12 @@ def start(command: str, environment: Mapping[str, str]) -> subprocess.Popen[str]
 
 def run(command: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """Return the status a process ends with, and the last line of what it complained of."""
-    process = start(command, environment)
-    _output, complaints = process.communicate(timeout=60)
+    with start(command, environment) as process:
+        try:
+            _output, complaints = process.communicate(timeout=60)
+        finally:
+            # One that started after all would outlive its test.
+            process.kill()
     return process.returncode, complaints.splitlines()[-1]
 
 
@@ -141,15 +146,16 @@ def test_a_database_that_refuses_the_shop_is_not_waited_for(
 def test_a_process_does_not_start_on_tables_that_are_too_old(
     process_environment: Mapping[str, str], command: str
 ) -> None:
-    MigrationRecorder(connection).record_unapplied("payments", "0001_initial")
+    ((_app, newest),) = MigrationLoader(connection).graph.leaf_nodes("payments")
+    MigrationRecorder(connection).record_unapplied("payments", newest)
     try:
         status, complaint = run(command, process_environment)
     finally:
-        MigrationRecorder(connection).record_applied("payments", "0001_initial")
+        MigrationRecorder(connection).record_applied("payments", newest)
 
     assert status == 1
     assert complaint == (
-        "CommandError: The database lacks migrations of this version (payments.0001_initial), so "
+        f"CommandError: The database lacks migrations of this version (payments.{newest}), so "
         "this process does not start. Run: manage.py migrate (with compose: docker compose run "
         "--rm migrate)"
     )
