@@ -13,7 +13,7 @@ from procrastinate.jobs import Status
 from payments import gateway, stripe_check
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue_once
-from payments.retries import PASSING, Patiently
+from payments.retries import PASSING, Patiently, tries_before
 from payments.services import attempts, holds, inbox, reconciliation, refunds, reminding, retention
 from shop.clock import now
 
@@ -29,7 +29,8 @@ def process_event(context: JobContext, inbox_id: int) -> None:
     try:
         inbox.process(inbox_id=inbox_id, at=now())
     except Exception as error:
-        inbox.record_failure(inbox_id=inbox_id, error=error, earlier_tries=context.job.attempts)
+        earlier = tries_before(error, context.job)
+        inbox.record_failure(inbox_id=inbox_id, error=error, earlier_tries=earlier)
         raise
 
 
@@ -57,6 +58,13 @@ def close_attempts(order_id: int) -> None:
 def end_attempt(attempt_id: int) -> None:
     """End at Stripe what was closed here and could still be paid."""
     attempts.end(attempt=PaymentAttempt.objects.get(pk=attempt_id), at=now())
+
+
+# Of version 0.2.0, which queued it by this name: it goes with 0.4.0.
+@app.task(queue="default", retry=Patiently())
+def end_session(session_id: str) -> None:
+    """End the attempt of this session, as `end_attempt` does."""
+    attempts.end(attempt=PaymentAttempt.objects.get(session_id=session_id), at=now())
 
 
 @app.task(queue="default", retry=Patiently())
@@ -133,10 +141,11 @@ def ask_after_disputes(timestamp: int) -> None:
         enqueue_once("ask_after_dispute", f"dispute:{dispute_id}", dispute_id=dispute_id)
 
 
-@app.task(queue="default", retry=Patiently(), priority=IN_NO_HURRY)
+@app.task(queue="default", priority=IN_NO_HURRY)
 def ask_after_dispute(dispute_id: int) -> None:
     """Ask Stripe how one dispute stands."""
-    reconciliation.ask_after_dispute(dispute_id=dispute_id, at=now())
+    with _or_next_round(f"dispute {dispute_id}"):
+        reconciliation.ask_after_dispute(dispute_id=dispute_id, at=now())
 
 
 @app.periodic(cron="*/10 * * * *")

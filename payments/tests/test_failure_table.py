@@ -287,12 +287,12 @@ def test_the_service_says_how_stripe_failed(
 @pytest.mark.parametrize(
     ("error", "tries"),
     [
-        (gateway.Busy(), 900),
-        (gateway.Unreachable(), 900),
-        (gateway.KeyInUse(), 900),
-        (gateway.NotAvailable(), 900),
-        (StaleRead(), 900),
-        (OperationalError(), 900),
+        (gateway.Busy(), 1500),
+        (gateway.Unreachable(), 1500),
+        (gateway.KeyInUse(), 1500),
+        (gateway.NotAvailable(), 1500),
+        (StaleRead(), 1500),
+        (OperationalError(), 1500),
         (gateway.Refused(), 5),
         (ValueError(), 5),
     ],
