@@ -34,11 +34,14 @@ def cancel_intent(intent_id: str) -> Intent:
         return Intent.read(ended, charges_of(ended))
 
 
-def intent_of_attempt(key: str, *, created_after: datetime) -> Intent | None:
-    """Find the intent whose metadata names this attempt, among those made since `created_after`."""
+def intent_of_attempt(key: str, *, since: datetime, until: datetime) -> Intent | None:
+    """Find the intent whose metadata names this attempt, among those made between these moments."""
     with failures():
         listed = client().v1.payment_intents.list(
-            params={"created": {"gte": int(created_after.timestamp())}, "limit": 100}
+            params={
+                "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
+                "limit": 100,
+            }
         )
         for found in listed.auto_paging_iter():
             if metadata_of(found.metadata).get("attempt") == key:

@@ -37,13 +37,13 @@ def expire_session(session_id: str) -> Session:
         return Session.read(client().v1.checkout.sessions.expire(session_id))
 
 
-def session_of_attempt(key: str, *, created_after: datetime) -> Session | None:
-    """Find the session whose metadata names this attempt, among those made since `created_after`.
+def session_of_attempt(key: str, *, since: datetime, until: datetime) -> Session | None:
+    """Find the session whose metadata names this attempt, among those made between these moments.
 
     Stripe has no filter by reference, so its list is read, newest first.
     """
     params: SessionListParams = {
-        "created": {"gte": int(created_after.timestamp())},
+        "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
         "limit": 100,
     }
     with failures():

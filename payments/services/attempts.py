@@ -252,7 +252,11 @@ def _look_for(attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = Close
     search = (
         gateway.intent_of_attempt if attempt.kind == Kind.INTENT else gateway.session_of_attempt
     )
-    payment = search(str(attempt.key), created_after=attempt.created_at - settings.CLOCK_MARGIN)
+    payment = search(
+        str(attempt.key),
+        since=attempt.created_at - settings.CLOCK_MARGIN,
+        until=attempt.created_at + REPEAT_WITHIN + settings.CLOCK_MARGIN,
+    )
     if payment is not None:
         settling.settle(payment=payment, cause=payment.id, at=at)
     else:

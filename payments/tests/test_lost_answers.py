@@ -2,14 +2,14 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from orders.models import Order, Status
 from orders.tests.factories import PendingOrderFactory
-from payments import gateway
+from payments import gateway, tasks
 from payments.models import PaymentAttempt
 from payments.services import attempts
 from payments.services.attempts import open_attempt
@@ -175,6 +175,33 @@ def test_an_answer_for_an_attempt_closed_meanwhile_is_stored_and_ended_at_stripe
     assert (attempt.state, attempt.stripe_id) == ("closed", made["id"])
     assert made["status"] in {"expired", "canceled"}
     assert support.reread(order).status == Status.PENDING
+
+
+def test_what_a_lost_answer_made_is_looked_for_among_those_of_its_time(
+    sandbox: Any, flow: Flow, order: Order
+) -> None:
+    attempt = flow.open(order)
+    search = (
+        gateway.intent_of_attempt if flow.kind == Kind.INTENT else gateway.session_of_attempt
+    )
+    made_at, second = datetime.fromtimestamp(flow.at_stripe()[0]["created"], UTC), timedelta(0, 1)
+
+    found = search(str(attempt.key), since=made_at, until=made_at)
+    too_early = search(str(attempt.key), since=made_at - second, until=made_at - second)
+    too_late = search(str(attempt.key), since=made_at + second, until=made_at + second)
+
+    assert found is not None
+    assert (found.id, too_early, too_late) == (attempt.stripe_id, None, None)
+
+
+def test_a_session_whose_end_version_0_2_0_queued_is_ended(sandbox: Any, order: Order) -> None:
+    attempt = open_attempt(order_id=order.pk, at=support.stripe_now())
+    PaymentAttempt.objects.update(state="closed", closed_as="superseded")
+
+    tasks.end_session.func(attempt.session_id)
+
+    (made,) = support.stripe_get("checkout/sessions")["data"]
+    assert (made["id"], made["status"]) == (attempt.session_id, "expired")
 
 
 def test_the_other_flow_ends_what_a_lost_answer_made(sandbox: Any, order: Order) -> None:
