@@ -1,15 +1,25 @@
 """Mail to the buyer, some to staff, from rows that say it is due."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import BigIntegerField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.template.loader import render_to_string
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from structlog.contextvars import bind_contextvars
 
 from orders import links
 from orders.models import OrderMail
 from shop.faults import fault_point
+
+_SEND_MAIL = "orders.tasks.send_mail"
+# A mail and its job are committed together; this is for looking rarely at those that just came.
+_JOB_WITHIN = timedelta(minutes=5)
 
 
 def send(*, mail_id: int, at: datetime) -> None:
@@ -24,6 +34,25 @@ def send(*, mail_id: int, at: datetime) -> None:
         _message(mail).send()
         fault_point("mail:sent")
         OrderMail.objects.filter(pk=mail_id, sent_at__isnull=True).update(sent_at=at)
+
+
+@transaction.atomic
+def requeue_stranded(*, at: datetime) -> int:
+    """Queue again the unsent mails that no job sends any more; return how many.
+
+    Their jobs gave up after a day, say, or a backup brought back the mail without its job. They
+    are locked: who comes second finds none.
+    """
+    jobs = ProcrastinateJob.objects.filter(
+        task_name=_SEND_MAIL, status__in=["todo", "doing"]
+    ).annotate(mail_id=Cast(KT("args__mail_id"), BigIntegerField()))
+    waiting = OrderMail.objects.filter(sent_at__isnull=True, due_at__lt=at - _JOB_WITHIN)
+    stranded = waiting.exclude(pk__in=jobs.values("mail_id"))
+    rows = stranded.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    mail_ids = list(rows.values_list("pk", flat=True))
+    for mail_id in mail_ids:
+        app.configure_task(_SEND_MAIL).defer(mail_id=mail_id)
+    return len(mail_ids)
 
 
 def _message(mail: OrderMail) -> EmailMultiAlternatives:

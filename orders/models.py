@@ -362,6 +362,11 @@ class OrderMail(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["order", "kind", "cause"], name="order_mail_once")
         ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(sent_at__isnull=True), name="order_mail_unsent"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} for order {self.order_id}"

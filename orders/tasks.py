@@ -14,8 +14,16 @@ def empty_cart(cart_id: int) -> None:
     carts.empty_due(cart=Cart.objects.get(pk=cart_id), at=now())
 
 
-# An outage of the mail server of a day is waited out.
+# An outage of the mail server of a day is waited out; after that `requeue_stranded_mails` begins
+# anew.
 @app.task(queue="mail", retry=RetryStrategy(max_attempts=30, linear_wait=200))
 def send_mail(mail_id: int) -> None:
     """Send a mail that the buyer is owed."""
     mail.send(mail_id=mail_id, at=now())
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queue="default", queueing_lock="requeue_stranded_mails")
+def requeue_stranded_mails(timestamp: int) -> None:
+    """Give unsent mails that lost their job another."""
+    mail.requeue_stranded(at=now())

@@ -1,19 +1,22 @@
 """What buyers are told by mail, in two parts that say the same."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.db import connection
 from django.test import override_settings
 from django.utils.html import strip_tags
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders import links, services, tasks
 from orders.models import Order, OrderMail, Reason
 from orders.tests.factories import ADDRESS, PLACED_AT, PendingOrderFactory
+from shop.clock import now
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -230,3 +233,30 @@ def test_an_order_that_costs_nothing_is_confirmed_without_a_word_of_payment() ->
     for part in (text, words_of(html)):
         assert "There is nothing to pay for order" in part
         assert "payment" not in part
+
+
+def test_an_unsent_mail_without_its_job_gets_another_and_one_with_it_none() -> None:
+    order, long_ago = PendingOrderFactory(), now() - timedelta(minutes=6)
+    stranded, given_up, waits, doing, sent, fresh = (
+        services.owe_mail(order=order, kind=OrderMail.Kind.REFUND, cause=cause, at=long_ago)
+        for cause in ("stranded", "given up", "waits", "doing", "sent", "fresh")
+    )
+    OrderMail.objects.filter(pk=sent.pk).update(sent_at=long_ago)
+    OrderMail.objects.filter(pk=fresh.pk).update(due_at=now())
+    jobs = ProcrastinateJob.objects.filter(task_name="orders.tasks.send_mail")
+    for row in (stranded, sent, fresh):
+        jobs.filter(args__mail_id=row.pk)._raw_delete("default")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET status = CASE (args->>'mail_id')::bigint"
+            " WHEN %s THEN 'doing'::procrastinate_job_status ELSE 'failed' END"
+            " WHERE (args->>'mail_id')::bigint IN (%s, %s)",
+            [doing.pk, doing.pk, given_up.pk],
+        )
+
+    tasks.requeue_stranded_mails.func(0)
+    tasks.requeue_stranded_mails.func(0)
+
+    queued = jobs.filter(status="todo").order_by("pk")
+    assert [job.args["mail_id"] for job in queued] == [waits.pk, stranded.pk, given_up.pk]
+    assert {job.queue_name for job in queued} == {"mail"}
