@@ -131,7 +131,6 @@ class LedgerEntry(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["booked_at"], name="ledger_by_day"),
             models.Index(fields=["occurred_at", "id"], name="ledger_by_day_of_money"),
             models.Index(fields=["charge_id"], name="ledger_by_charge"),
         ]
