@@ -8,7 +8,7 @@ import stripe
 
 from payments.gateway.client import client, metadata_of
 from payments.gateway.errors import failures
-from payments.gateway.facts import Charge, Dispute, Refund, id_of
+from payments.gateway.facts import Charge, Dispute, Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,6 @@ class ListedCharge:
     """A charge that captured money, with the metadata that it took from its intent."""
 
     charge: Charge
-    intent_id: str
     metadata: dict[str, str]
 
 
@@ -24,9 +23,7 @@ def all_charges() -> Iterator[ListedCharge]:
     """Read every charge of the account that captured money, newest first."""
     for found in _all(client().v1.charges, ["data.balance_transaction"]):
         if isinstance(found, stripe.Charge) and found.paid and found.captured:
-            yield ListedCharge(
-                Charge.read(found), id_of(found.payment_intent), metadata_of(found.metadata)
-            )
+            yield ListedCharge(Charge.read(found), metadata_of(found.metadata))
 
 
 def all_refunds() -> Iterator[Refund]:

@@ -179,7 +179,6 @@ class Dispute(Amount):
     status: str
     reason: str
     charge_id: str
-    intent_id: str
     due_at: datetime | None
     made_at: datetime
     movements: tuple[BalanceTransaction, ...]
@@ -193,7 +192,6 @@ class Dispute(Amount):
             status=found.status,
             reason=found.reason,
             charge_id=id_of(found.charge),
-            intent_id=id_of(found.payment_intent),
             due_at=moment(due) if due else None,
             made_at=moment(found.created),
             amount=found.amount,
