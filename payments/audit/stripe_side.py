@@ -1,14 +1,14 @@
 """The ledger against what Stripe lists: entry by entry, so also per order and currency."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from payments import gateway
-from payments.audit.checks import Offender
+from payments.audit.checks import Offender, streamed
 from payments.models import LedgerEntry
 from shop import money
 
@@ -22,13 +22,13 @@ _TABLE = """
     CREATE TEMPORARY TABLE stripe_side (
         kind text, stripe_id text, charge_id text, amount_minor bigint, currency text,
         made_at timestamptz, is_ours boolean
-    ) ON COMMIT DROP
+    )
 """
 # A refund or a dispute carries no tag of ours; it is ours when its charge is.
 _DIFFERENCES = """
     WITH ours AS (
         SELECT charge_id FROM stripe_side WHERE kind = 'capture' AND is_ours
-         UNION SELECT charge_id FROM payments_ledgerentry WHERE kind = 'capture'
+         UNION SELECT stripe_id FROM payments_ledgerentry WHERE kind = 'capture'
     ), theirs AS (
         SELECT DISTINCT ON (kind, stripe_id) * FROM stripe_side
          WHERE charge_id IN (SELECT charge_id FROM ours)
@@ -58,29 +58,42 @@ def drift(*, at: datetime, progress: Callable[[str], None]) -> Iterator[Offender
     `progress` is told in words how far the reading is. Raises the gateway's errors. What Stripe
     lists is kept in a temporary table, so memory stays as it is however much there is.
     """
-    # Here alone Stripe is asked with a transaction open: it locks nothing that anybody waits for.
-    with transaction.atomic(), closing(connection.cursor()) as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute(_TABLE)
-        batch: list[Row] = []
-        for count, row in enumerate(_listed(), start=1):
-            batch.append(row)
-            if len(batch) == _BATCH:
-                _keep(batch)
-                batch.clear()
-                progress(f"{count} movements read at Stripe")
-        _keep(batch)
-        cursor.execute("CREATE INDEX ON stripe_side (kind, stripe_id)")
-        cursor.execute("ANALYZE stripe_side")
-        with closing(connection.chunked_cursor()) as differences:
-            differences.execute(_DIFFERENCES, {"since": at - GRACE, "fees_since": at - _FEE_GRACE})
-            for what, why in differences:
-                yield Offender(what, why)
-        cursor.execute("DROP TABLE stripe_side")
+    with _table():
+        _fill_table(progress)
+        yield from streamed(_DIFFERENCES, {"since": at - GRACE, "fees_since": at - _FEE_GRACE})
+
+
+@contextmanager
+def _table() -> Iterator[None]:
+    """Keep a temporary table for a while, with no transaction: reading Stripe may take hours."""
+    _execute(_TABLE)
+    try:
+        yield
+    finally:
+        # The connection goes back to its pool, and the table would go with it.
+        _execute("DROP TABLE stripe_side")
+
+
+def _fill_table(progress: Callable[[str], None]) -> None:
+    batch: list[Row] = []
+    for count, row in enumerate(_listed(), start=1):
+        batch.append(row)
+        if len(batch) == _BATCH:
+            _keep(batch)
+            batch.clear()
+            progress(f"{count} movements read at Stripe")
+    _keep(batch)
+    _execute("CREATE INDEX ON stripe_side (kind, stripe_id)")
+    _execute("ANALYZE stripe_side")
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
 
 
 def _keep(batch: list[Row]) -> None:
-    with closing(connection.cursor()) as cursor:
+    with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO stripe_side VALUES (%s, %s, %s, %s, %s, %s, %s)", batch)
 
 
