@@ -122,7 +122,7 @@ class RefundForm(MoneyForm):
     def __init__(self, order: Order, data: Any = None) -> None:
         super().__init__(order, data)
         captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE)
-        self.captures = {capture.charge_id: capture for capture in captures}
+        self.captures = {capture.stripe_id or "": capture for capture in captures}
         cast(forms.ChoiceField, self.fields["charge"]).choices = self._charges()
         self.fields["amount"].label = f"Amount in {order.currency}"
         taken = sums.refunded_quantities(order)

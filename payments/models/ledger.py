@@ -25,6 +25,10 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
             | Q(kind=LedgerEntry.Kind.MANUAL, amount_minor__lt=0)
         )
 
+    def capture_of(self, charge_id: str) -> Self:
+        """Keep the capture of a charge; not by `charge_id`, which version 0.2.0 left empty."""
+        return self.filter(kind=LedgerEntry.Kind.CAPTURE, stripe_id=charge_id)
+
     def disputed(self) -> Self:
         """Keep money that banks took back, and gave again."""
         return self.filter(kind__in=[LedgerEntry.Kind.DISPUTE, LedgerEntry.Kind.DISPUTE_REVERSAL])

@@ -20,7 +20,7 @@ from orders.models import Order, Reason
 from payments.models import InboxEvent
 from payments.queue import enqueue
 from payments.retries import seconds_until_retry
-from payments.services import disputes, news, refunds, settling
+from payments.services import disputes, news, refund_news, settling
 from payments.services.news import News
 from shop.faults import fault_point
 
@@ -127,25 +127,13 @@ def _apply(row: InboxEvent, read: News, at: datetime) -> Order:
     """Settle the payment first, then what was given or taken back of it."""
     settled = settling.settle(payment=read.payment, cause=row.event_id, at=at)
     order = settled.order
-    if _is_failed_card(row):
+    if news.tells_of_declined_card(row):
         orders.note(order=order, reason=Reason.FAILED_CARD, cause=row.event_id, at=at)
     if read.refunds:
-        refunds.follow(order_id=order.pk, made=read.refunds, cause=row.event_id, at=at)
+        refund_news.follow(order_id=order.pk, made=read.refunds, cause=row.event_id, at=at)
     if read.disputes:
         disputes.follow(order_id=order.pk, made=read.disputes, cause=row.event_id, at=at)
     return order
-
-
-def _is_failed_card(row: InboxEvent) -> bool:
-    """Tell whether the event is about a declined card, which its object forgets by the next try.
-
-    A bank debit that fails ends its attempt, and is told by settling.
-    """
-    if row.type != "payment_intent.payment_failed" or row.payload is None:
-        return False
-    error = row.payload["data"]["object"].get("last_payment_error") or {}
-    method = error.get("payment_method") or {}
-    return bool(method.get("type", "card") == "card")
 
 
 def _storable(value: Any) -> Any:

@@ -47,7 +47,7 @@ def book(
 
 
 def _attempt_of(charge_id: str) -> PaymentAttempt | None:
-    capture = LedgerEntry.objects.filter(kind=Kind.CAPTURE, stripe_id=charge_id)
+    capture = LedgerEntry.objects.capture_of(charge_id)
     return PaymentAttempt.objects.filter(ledger__in=capture).first()
 
 

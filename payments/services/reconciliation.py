@@ -110,11 +110,8 @@ def ask_after_dispute(*, dispute_id: int, at: datetime) -> None:
     """Follow what Stripe says of the disputes of one payment; raises the gateway's errors."""
     dispute = Dispute.objects.select_related("order").get(pk=dispute_id)
     bind_contextvars(order_number=dispute.order.number)
-    intent_id = (
-        LedgerEntry.objects.filter(
-            kind=LedgerEntry.Kind.CAPTURE, stripe_id=dispute.charge_id
-        ).values_list("attempt__intent_id", flat=True)
-    ).get()
+    capture = LedgerEntry.objects.capture_of(dispute.charge_id)
+    intent_id = capture.values_list("attempt__intent_id", flat=True).get()
     disputes.follow(
         order_id=dispute.order_id,
         made=gateway.disputes_of_intent(intent_id or ""),

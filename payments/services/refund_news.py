@@ -76,7 +76,7 @@ def _row_of(order: Order, reading: gateway.Refund, at: datetime) -> Refund:
     known = order.refunds.filter(stripe_id=reading.id).first() or _lost(order, reading)
     if known:
         return known
-    if not order.ledger.filter(kind=Kind.CAPTURE, charge_id=reading.charge_id).exists():
+    if not order.ledger.capture_of(reading.charge_id).exists():
         raise UnbookedPayment(f"{reading.id} is of {reading.charge_id}")
     refund = Refund.objects.create(
         order=order,
@@ -192,9 +192,9 @@ def reviews_about(order: Order, charge_id: str) -> list[tuple[Review, Refund | N
 
 def _answer_reviews(order: Order, refund: Refund, at: datetime) -> None:
     """Close the questions that a refund answers: all of the charge went back, or the same again."""
-    charge = order.ledger.filter(charge_id=refund.charge_id)
-    currency = refund.currency
-    left = charge.received().total_minor(currency) + charge.given_back().total_minor(currency)
+    given_back = order.ledger.filter(charge_id=refund.charge_id).given_back()
+    moved = order.ledger.capture_of(refund.charge_id) | given_back
+    left = moved.total_minor(refund.currency)
     for review, earlier in reviews_about(order, refund.charge_id):
         is_made_good = (
             earlier is not None

@@ -19,23 +19,8 @@ from payments import gateway
 from payments.models import LedgerEntry, Refund, RefundLine
 from payments.queue import enqueue
 from payments.services import disputes, refund_news, sums
-from payments.services.refund_news import follow
 from shop import money
 from shop.faults import fault_point
-
-__all__ = [
-    "CannotRefund",
-    "amount_of_units",
-    "ask",
-    "call_off",
-    "check",
-    "check_call_off",
-    "follow",
-    "give_back",
-    "refundable_minor",
-    "send",
-    "sync",
-]
 
 State = Refund.State
 
@@ -142,18 +127,18 @@ def check(
         raise CannotRefund("This order has no such payment.")
     left = refundable_minor(order=order, charge_id=charge_id)
     if not 0 < amount_minor <= left:
-        raise CannotRefund(_what_is_left(order, capture, left))
+        is_disputed = disputes.withheld_minor(order=order, charge_id=charge_id) > 0
+        raise CannotRefund(_what_is_left(capture, left, is_disputed=is_disputed))
     _check_units(order, quantities)
     return capture
 
 
 def _capture(order: Order, charge_id: str) -> LedgerEntry | None:
-    captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE, charge_id=charge_id)
-    return captures.select_related("attempt").first()
+    return order.ledger.capture_of(charge_id).select_related("attempt").first()
 
 
-def _what_is_left(order: Order, capture: LedgerEntry, left: int) -> str:
-    if disputes.withheld_minor(order=order, charge_id=capture.charge_id):
+def _what_is_left(capture: LedgerEntry, left: int, *, is_disputed: bool) -> str:
+    if is_disputed:
         return "This payment is disputed: the bank decides what becomes of the money."
     if not left:
         return "All of this payment was given back already, or is on its way back."
@@ -197,7 +182,7 @@ def give_back(
     )
 
 
-def ask_again(
+def _ask_again(
     *, order: Order, refund: Refund, at: datetime, amount_minor: int, by: int | None
 ) -> Refund:
     """Ask anew, under another key, for a refund that came to nothing; the order is locked."""
@@ -269,7 +254,7 @@ def send(*, refund_id: int, at: datetime) -> None:
         _refused(refund, str(refusal), at)
     else:
         fault_point("refunds:after-stripe")
-        follow(order_id=refund.order_id, made=[made], cause=made.id, at=at)
+        refund_news.follow(order_id=refund.order_id, made=[made], cause=made.id, at=at)
 
 
 def _params(refund: Refund) -> dict[str, Any]:
@@ -290,7 +275,7 @@ def _params(refund: Refund) -> dict[str, Any]:
 def sync(*, order: Order, intent_id: str, at: datetime) -> None:
     """Read all refunds of an intent at Stripe, and follow them."""
     made = gateway.refunds_of_intent(intent_id)
-    follow(order_id=order.pk, made=made, cause=intent_id, at=at)
+    refund_news.follow(order_id=order.pk, made=made, cause=intent_id, at=at)
 
 
 @transaction.atomic(durable=True)
@@ -304,7 +289,7 @@ def _refused(refund: Refund, why: str, at: datetime) -> None:
     refund.save(update_fields=["state", "failure"])
     left = refundable_minor(order=order, charge_id=refund.charge_id)
     if refund.source == Refund.Source.AUTOMATIC and 0 < left < refund.amount_minor:
-        ask_again(order=order, refund=refund, amount_minor=left, at=at, by=None)
+        _ask_again(order=order, refund=refund, amount_minor=left, at=at, by=None)
     else:
         refund_news.failed(order=order, refund=refund, cause=str(refund.key), at=at)
 
@@ -318,7 +303,7 @@ def _replace(refund: Refund, at: datetime) -> None:
         return
     refund.state, refund.failure = State.FAILED, "replaced"
     refund.save(update_fields=["state", "failure"])
-    ask_again(
+    _ask_again(
         order=order,
         refund=refund,
         amount_minor=refund.amount_minor,

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from orders import services as orders
 from orders.models import Order, Review, Status
-from payments.models import LedgerEntry, PaymentAttempt, Refund
+from payments.models import PaymentAttempt, Refund
 from payments.services import attempts, refunds, resolving, sums
 from payments.services.refunds import CannotRefund
 from shop.faults import fault_point
@@ -90,7 +90,7 @@ def _what_it_names(order: Order, review: Review) -> tuple[str, Refund | None]:
     """Return the charge of an open review, and the refund of it that came to nothing, if any."""
     if review.resolved_at is not None:
         raise CannotRefund("This review is resolved already.")
-    if order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE, charge_id=review.cause).exists():
+    if order.ledger.capture_of(review.cause).exists():
         return review.cause, None
     for earlier in order.refunds.all():
         if str(earlier.key) == review.cause:

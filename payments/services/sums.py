@@ -9,13 +9,13 @@ from typing import Any
 from django.db.models import Sum
 
 from orders.models import Order
-from payments.models import LedgerEntry, RefundLine
+from payments.models import RefundLine
 
 
 def unrefunded_minor(*, order: Order, charge_id: str) -> int:
     """Return what of a charge no refund gives back, disputed or not."""
-    captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE, charge_id=charge_id)
-    return _sum(captures) - _sum(order.refunds.standing().filter(charge_id=charge_id))
+    standing = order.refunds.standing().filter(charge_id=charge_id)
+    return _sum(order.ledger.capture_of(charge_id)) - _sum(standing)
 
 
 def kept(order: Order) -> Counter[str]:
