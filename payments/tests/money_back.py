@@ -21,6 +21,13 @@ def paid_order(sandbox: Any, *variants: Variant, quantity: int = 1, **form: str)
     return support.reread(attempt.order)
 
 
+def learn_fee(sandbox: Any, order: Order) -> None:
+    """Let Stripe know the fee of the order's payment, and the shop hear of it."""
+    sandbox.post("clock", advance=10)
+    attempts.reconcile(attempt=order.attempts.get(state="succeeded"), at=support.stripe_now())
+    support.run_jobs()
+
+
 def charge_of(order: Order) -> str:
     return order.ledger.get(kind="capture").charge_id
 

@@ -29,14 +29,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, stripe: bool, json: bool, fix: bool, **options: Any) -> None:
-        """Print each check with its count and offenders; exit 1 when anything is wrong."""
+        """Print each check with its count and offenders.
+
+        Exits with 1 when anything is wrong, with 2 when Stripe could not be asked.
+        """
         if fix:
             self._mend()
         report = self._report_json if json else self._report_text
         try:
             broken = report(stripe)
         except gateway.GatewayError as error:
-            raise CommandError(f"Stripe could not be asked: {type(error).__name__}.") from error
+            raise CommandError(_unasked(error), returncode=2) from error
         if broken:
             sys.exit(1)
 
@@ -88,10 +91,19 @@ class Command(BaseCommand):
             head = json.dumps({"name": name, "invariant": invariant, "title": title})
             write(f'{"," if place else ""}\n{head[:-1]}, "offenders": [', ending="")
             count = 0
-            for count, offender in enumerate(found, start=1):
-                said = json.dumps({"what": offender.what, "why": offender.why})
-                write(f"{',' if count > 1 else ''}\n  {said}", ending="")
+            try:
+                for count, offender in enumerate(found, start=1):
+                    said = json.dumps({"what": offender.what, "why": offender.why})
+                    write(f"{',' if count > 1 else ''}\n  {said}", ending="")
+            except gateway.GatewayError as error:
+                # Without a count: this one was not checked.
+                write(f']}}\n], "ok": false, "error": {json.dumps(_unasked(error))}}}')
+                raise
             write(f'], "count": {count}}}', ending="")
             broken += bool(count)
         write(f'\n], "ok": {json.dumps(not broken)}}}')
         return broken
+
+
+def _unasked(error: gateway.GatewayError) -> str:
+    return f"Stripe could not be asked: {type(error).__name__}."
