@@ -17,6 +17,7 @@ from payments import gateway, tasks
 from payments.models import Checkpoint, Dispute, InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import canceling, reconciliation
 from payments.services.attempts import open_attempt
+from payments.services.news import HANDLED
 from payments.tests import money_back, support
 from payments.tests.snapshots import ASKED, everything
 from shop.clock import now
@@ -211,6 +212,10 @@ def test_one_that_cannot_be_asked_after_keeps_nobody_from_the_others(sandbox: An
 
     assert support.reread(good.order).status == Status.PAID
     assert support.reread(bad.order).status == Status.PENDING
+
+
+def test_stripe_lists_all_types_that_are_handled_at_once() -> None:
+    assert len(HANDLED) <= 20
 
 
 def test_the_list_of_events_is_read_from_an_hour_before_the_last_checkpoint(sandbox: Any) -> None:
