@@ -99,10 +99,11 @@ def settle(*, payment: Payment, cause: str, at: datetime) -> Settled:
     match outcome:
         case _Outcome.PAYABLE:
             _open(attempt, payment)
-        case _Outcome.OVER:
+        case _Outcome.OVER if attempt.state != State.PROCESSING:
             over = ClosedAs.EXPIRED if isinstance(payment, Session) else ClosedAs.CANCELED
             close(attempt, over)
-        case _Outcome.FAILED:
+            _answer_unpaid_review(order, payment, at)
+        case _Outcome.OVER | _Outcome.FAILED:
             _payment_failed(order, attempt, payment, cause, at)
         case _Outcome.ON_ITS_WAY:
             _on_its_way(order, attempt, payment, cause, at)

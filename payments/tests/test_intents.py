@@ -4,6 +4,7 @@ import json
 import logging
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +170,44 @@ def test_a_bank_debit_that_fails_ends_the_intent_and_leaves_a_day_to_pay(
     assert order.mails.filter(kind=OrderMail.Kind.PAYMENT_FAILED).count() == 1
     again = open_attempt(order_id=order.pk, at=support.stripe_now(), kind=Kind.INTENT)
     assert again.intent_id != attempt.intent_id
+
+
+def test_a_bank_debit_that_is_canceled_at_stripe_has_failed(
+    sandbox: Any, attempt: PaymentAttempt
+) -> None:
+    confirm(attempt, DEBIT)
+    hear(sandbox.events())
+    intent = gateway.retrieve_intent(attempt.intent_id or "")
+    at = support.stripe_now() + timedelta(days=3)
+
+    for _ in range(2):
+        settling.settle(payment=replace(intent, status="canceled"), cause="evt_1", at=at)
+
+    order = support.reread(attempt.order)
+    assert facts(attempt) == ("closed", "failed", "pending", 0)
+    assert (order.hold_until, order.pay_until) == (at + shop_settings.PAY_WITHIN,) * 2
+    assert reasons(order) == ["placed", "processing", "payment_failed"]
+    assert order.mails.filter(kind=OrderMail.Kind.PAYMENT_FAILED).count() == 1
+
+
+def test_a_debit_of_a_closed_intent_that_is_canceled_answers_what_was_asked_about_it(
+    sandbox: Any, attempt: PaymentAttempt
+) -> None:
+    attempt.state, attempt.closed_as = "closed", "superseded"
+    attempt.save()
+    confirm(attempt, DEBIT)
+    hear(sandbox.events())
+    asked = Review.objects.get()
+    intent = gateway.retrieve_intent(attempt.intent_id or "")
+
+    settling.settle(
+        payment=replace(intent, status="canceled"), cause="evt_1", at=support.stripe_now()
+    )
+
+    asked.refresh_from_db()
+    assert (asked.reason, asked.cause) == (Review.Reason.UNPAID, attempt.intent_id)
+    assert asked.resolution == Review.Resolution.ANSWERED
+    assert facts(attempt) == ("closed", "superseded", "pending", 0)
 
 
 def test_a_card_that_follows_a_failed_debit_on_the_same_intent_pays(

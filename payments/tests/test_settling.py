@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orders import services as orders
-from orders.models import Order, Reason, Review, Status
+from orders.models import Order, OrderMail, Reason, Review, Status
 from payments import gateway
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import holds, reviews, settling
@@ -331,6 +331,21 @@ def test_a_closed_session_completed_by_bank_debit_asks_a_person_until_the_bank_a
     review.refresh_from_db()
     assert review.resolution == Review.Resolution.ANSWERED
     assert support.reread(attempt.order).status == Status.PAID
+
+
+def test_a_payment_on_its_way_that_is_over_at_stripe_has_failed(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    pay_and_deliver(sandbox, attempt, method="bank_debit")
+    session = gateway.retrieve_session(attempt.session_id or "")
+    at = support.stripe_now() + timedelta(days=3)
+
+    settled = settling.settle(payment=replace(session, status="expired"), cause="evt_1", at=at)
+
+    order = settled.order
+    assert (settled.attempt.state, settled.attempt.closed_as) == ("closed", "failed")
+    assert support.last_event(order).reason == Reason.PAYMENT_FAILED
+    assert (order.hold_until, order.pay_until) == (at + timedelta(hours=24),) * 2
+    assert order.mails.filter(kind=OrderMail.Kind.PAYMENT_FAILED).count() == 1
 
 
 @override_settings(STRIPE_APP_TAG="another-shop")
