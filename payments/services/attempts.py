@@ -31,6 +31,9 @@ ClosedAs = PaymentAttempt.ClosedAs
 # Stripe keeps an idempotency key for at least a day, but an attempt this old has lost its answer
 # for good: its session is looked for in Stripe's list instead of being asked for again.
 REPEAT_WITHIN = timedelta(minutes=10)
+# Stripe forgets nothing that a buyer could have paid, so what it does not know is another account's
+# as long as somebody may still put the key right.
+_FORGOTTEN_AFTER = timedelta(days=1)
 _RECONCILE_EVERY = timedelta(minutes=1)
 # How long we wait for our other request with the same key.
 _KEY_IN_USE_SECONDS = 5.0
@@ -86,6 +89,7 @@ def reconcile(*, attempt: PaymentAttempt, at: datetime) -> None:
     try:
         payment = read(attempt)
     except gateway.Missing:
+        _require_forgotten(attempt, at)
         _close(attempt, ClosedAs.EXPIRED)
     else:
         settled = settling.settle(payment=payment, cause=payment.id, at=at).attempt
@@ -157,7 +161,7 @@ def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
     try:
         ended = _end_at_stripe(attempt)
     except gateway.Missing:
-        # What Stripe does not know, nobody can pay.
+        _require_forgotten(attempt, at)
         return True
     except gateway.Refused as refusal:
         payment = read(attempt)
@@ -170,6 +174,16 @@ def end(*, attempt: PaymentAttempt, at: datetime) -> bool:
         settling.settle(payment=ended, cause=ended.id, at=at)
         return False
     return True
+
+
+def _require_forgotten(attempt: PaymentAttempt, at: datetime) -> None:
+    """Raise NotAvailable unless what Stripe does not know was over long ago, and nobody can pay it.
+
+    A wrong key, a test key say, knows none of our attempts: it must not end a single order.
+    """
+    is_long_over = at > attempt.deadline_at + _FORGOTTEN_AFTER
+    if attempt.state == State.PROCESSING or not is_long_over:
+        raise gateway.NotAvailable(f"the secret key does not know {attempt.stripe_id}")
 
 
 def _end_at_stripe(attempt: PaymentAttempt) -> settling.Payment:

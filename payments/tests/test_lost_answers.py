@@ -11,7 +11,7 @@ from orders.models import Order, Status
 from orders.tests.factories import PendingOrderFactory
 from payments import gateway, tasks
 from payments.models import PaymentAttempt
-from payments.services import attempts
+from payments.services import attempts, holds
 from payments.services.attempts import open_attempt
 from payments.tests import support
 
@@ -181,9 +181,7 @@ def test_what_a_lost_answer_made_is_looked_for_among_those_of_its_time(
     sandbox: Any, flow: Flow, order: Order
 ) -> None:
     attempt = flow.open(order)
-    search = (
-        gateway.intent_of_attempt if flow.kind == Kind.INTENT else gateway.session_of_attempt
-    )
+    search = gateway.intent_of_attempt if flow.kind == Kind.INTENT else gateway.session_of_attempt
     made_at, second = datetime.fromtimestamp(flow.at_stripe()[0]["created"], UTC), timedelta(0, 1)
 
     found = search(str(attempt.key), since=made_at, until=made_at)
@@ -253,13 +251,11 @@ def test_what_was_paid_while_we_end_it_is_settled_instead(
     assert support.reread(order).status == Status.PAID
 
 
-def test_what_stripe_no_longer_knows_makes_room_for_another(
-    sandbox: Any, flow: Flow, order: Order
-) -> None:
+def test_what_stripe_forgot_makes_room_for_another(sandbox: Any, flow: Flow, order: Order) -> None:
     gone = flow.open(order)
     sandbox.post("reset")
 
-    attempts.reconcile(attempt=gone, at=support.stripe_now())
+    attempts.reconcile(attempt=gone, at=gone.deadline_at + timedelta(days=1, seconds=1))
     attempt = flow.open(order)
 
     gone.refresh_from_db()
@@ -267,18 +263,56 @@ def test_what_stripe_no_longer_knows_makes_room_for_another(
     assert flow.ids() == [attempt.stripe_id]
 
 
-def test_what_stripe_no_longer_knows_counts_as_ended(
-    sandbox: Any, flow: Flow, order: Order
-) -> None:
+def test_what_stripe_forgot_counts_as_ended(sandbox: Any, flow: Flow, order: Order) -> None:
     gone = flow.open(order)
     sandbox.post("reset")
+    at = gone.deadline_at + timedelta(days=1, seconds=1)
 
-    attempts.close_at_stripe(
-        attempt=gone, closed_as=gone.ClosedAs.SUPERSEDED, at=support.stripe_now()
-    )
+    attempts.close_at_stripe(attempt=gone, closed_as=gone.ClosedAs.EXPIRED, at=at)
 
     gone.refresh_from_db()
-    assert (gone.state, gone.closed_as) == ("closed", "superseded")
+    assert (gone.state, gone.closed_as) == ("closed", "expired")
+
+
+@pytest.mark.parametrize(
+    ("state", "after_deadline"),
+    [
+        ("open", timedelta(minutes=-1)),
+        ("open", timedelta(days=1)),
+        ("processing", timedelta(days=30)),
+    ],
+)
+def test_a_key_that_knows_none_of_our_payments_closes_none(
+    sandbox: Any, flow: Flow, order: Order, state: str, after_deadline: timedelta
+) -> None:
+    attempt = flow.open(order)
+    attempt.state = state
+    attempt.save()
+    sandbox.post("reset")
+    at = attempt.deadline_at + after_deadline
+
+    with pytest.raises(gateway.NotAvailable, match=attempt.stripe_id):
+        attempts.reconcile(attempt=attempt, at=at)
+    with pytest.raises(gateway.NotAvailable, match=attempt.stripe_id):
+        attempts.end(attempt=attempt, at=at)
+
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.closed_as) == (state, "")
+
+
+def test_an_order_outlives_its_hold_while_the_key_is_wrong(
+    sandbox: Any, flow: Flow, order: Order
+) -> None:
+    attempt = flow.open(order)
+    sandbox.post("reset")
+    at = support.reread(order).hold_until + timedelta(seconds=1)
+
+    with pytest.raises(gateway.NotAvailable):
+        holds.expire(order_id=order.pk, at=at)
+
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.close_failed_at) == ("open", at)
+    assert support.reread(order).status == Status.PENDING
 
 
 def test_a_close_that_did_not_reach_stripe_leaves_all_as_it_was(
