@@ -1,14 +1,11 @@
 """What breaks an invariant is found and named; nothing else is."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -18,6 +15,7 @@ from payments.audit import checks, stripe_side
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import attempts, disputes, inbox, refunds
 from payments.tests import support
+from payments.tests.audits import execute, unguarded
 from shop.models import Variant
 from shop.tests.factories import VariantFactory
 
@@ -59,20 +57,6 @@ def give_back(order: Order, *, kept: int) -> None:
     refunds.send(refund_id=refund.pk, at=at)
 
 
-def execute(sql: str, *values: int | str | None) -> None:
-    with connection.cursor() as cursor:
-        # What a test planted before is judged now, or its table could not be altered.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(sql, values)
-
-
-def unguarded(table: str, *constraints: str) -> None:
-    """Take away the triggers and these constraints of a table, until the test is rolled back."""
-    execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    for constraint in constraints:
-        execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
-
-
 @contextmanager
 def undone() -> Iterator[None]:
     """Take back at the end what is planted inside."""
@@ -92,16 +76,6 @@ def found(*names: str, hours: int = 0) -> dict[str, list[str]]:
     return {name: offenders for name, offenders in named.items() if offenders}
 
 
-def audit(*arguments: str) -> tuple[int, str]:
-    """Run the command; return its exit code and what it wrote."""
-    out = StringIO()
-    try:
-        call_command("audit", *arguments, stdout=out, stderr=StringIO(), no_color=True)
-    except SystemExit as end:
-        return int(str(end.code)), out.getvalue()
-    return 0, out.getvalue()
-
-
 def test_a_shop_at_rest_breaks_nothing(shop: dict[str, Order]) -> None:
     statuses = {name: order.status for name, order in shop.items()}
     assert statuses == {
@@ -111,9 +85,7 @@ def test_a_shop_at_rest_breaks_nothing(shop: dict[str, Order]) -> None:
         "waiting": "pending",
     }
     assert found(hours=0) == {}
-    code, said = audit("--stripe")
-    assert (code, said.splitlines()[-1]) == (0, "All is as it must be.")
-    assert len(said.splitlines()) == len(checks.CHECKS) + 2
+    assert drift() == []
 
 
 def test_more_reserved_than_on_hand(shop: dict[str, Order]) -> None:
@@ -371,66 +343,23 @@ def test_money_that_stripe_knows_otherwise_or_not_at_all(behind_our_back: Ledger
     )
 
 
-def test_the_command_names_all_in_json_and_ends_with_one(shop: dict[str, Order]) -> None:
-    execute("UPDATE shop_variant SET on_hand = on_hand + 1")
+@pytest.mark.django_db(transaction=True)
+def test_stripe_is_read_with_no_transaction_open(sandbox: Any) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert drift() == []
 
-    code, said = audit("--json")
-
-    report = json.loads(said)
-    assert (code, report["ok"]) == (1, False)
-    assert [check["name"] for check in report["checks"]] == [c.name for c in checks.CHECKS]
-    (broken,) = [check for check in report["checks"] if check["count"]]
-    variant = Variant.objects.get()
-    assert broken == {
-        "name": "stock_moved",
-        "invariant": 1,
-        "title": "both counters are the sums of their movements",
-        "offenders": [
-            {
-                "what": f"variant {variant.sku}",
-                "why": f"on hand {variant.on_hand}, reserved 1; movements say "
-                f"{variant.on_hand - 1}, 1",
-            }
-        ],
-        "count": 1,
-    }
+    said = [query["sql"].split()[0] for query in queries if "INSERT" not in query["sql"]]
+    assert said == ["CREATE", "CREATE", "ANALYZE", "BEGIN", "DECLARE", "COMMIT", "DROP"]
 
 
-def test_a_long_list_is_cut_in_the_text(shop: dict[str, Order]) -> None:
-    for _ in range(25):
-        VariantFactory(on_hand=1)
-    execute("UPDATE shop_variant SET on_hand = on_hand + 1")
+@pytest.mark.django_db(transaction=True)
+def test_what_was_read_is_forgotten_though_stripe_goes_away(sandbox: Any) -> None:
+    sandbox.fault(kind="refuse", path="/v1/disputes", times=None)
+    with pytest.raises(gateway.Unreachable):
+        drift()
+    sandbox.clear_faults()
 
-    code, said = audit()
-
-    assert code == 1
-    assert "  and 6 more (--json lists all)" in said.splitlines()
-    assert said.count("  variant ") == 20
-
-
-def test_fix_mends_a_counter_that_two_sources_contradict(shop: dict[str, Order]) -> None:
-    execute("UPDATE shop_variant SET reserved = 0")
-
-    assert audit("--fix")[0] == 0
-
-    assert Variant.objects.get().reserved == 1
-
-
-def test_fix_leaves_alone_what_might_be_true(shop: dict[str, Order]) -> None:
-    execute("UPDATE shop_variant SET on_hand = on_hand + 1")
-    before = Variant.objects.get().on_hand
-
-    assert audit("--fix")[0] == 1
-
-    assert Variant.objects.get().on_hand == before
-
-
-def test_fix_owes_a_missing_confirmation(shop: dict[str, Order]) -> None:
-    shop["paid"].mails.all().delete()
-
-    assert audit("--fix")[0] == 0
-
-    assert shop["paid"].mails.get().kind == "confirmation"
+    assert drift() == []
 
 
 def test_a_check_asks_the_database_once_however_many_orders_there_are(
