@@ -47,6 +47,8 @@ _DIFFERENCES = """
            IS DISTINCT FROM (entry.amount_minor, entry.currency)
        AND (entry.id IS NOT NULL OR theirs.made_at < CASE theirs.kind
             WHEN 'fee' THEN %(fees_since)s ELSE %(since)s END)
+       -- What was booked while Stripe's list was read may have come after its page.
+       AND (theirs.kind IS NOT NULL OR entry.booked_at <= %(at)s)
 """
 
 Row = tuple[str, str, str, int, str, datetime, bool]
@@ -60,7 +62,9 @@ def drift(*, at: datetime, progress: Callable[[str], None]) -> Iterator[Offender
     """
     with _table():
         _fill_table(progress)
-        yield from streamed(_DIFFERENCES, {"since": at - GRACE, "fees_since": at - _FEE_GRACE})
+        yield from streamed(
+            _DIFFERENCES, {"at": at, "since": at - GRACE, "fees_since": at - _FEE_GRACE}
+        )
 
 
 @contextmanager
@@ -124,7 +128,9 @@ def _listed() -> Iterator[Row]:
     for dispute in gateway.all_disputes():
         for moved in dispute.movements:
             kind = Kind.DISPUTE if moved.amount < 0 else Kind.DISPUTE_REVERSAL
-            yield from _row(kind, moved.id, dispute.charge_id, moved, moved.moved_at)
+            if moved.amount:
+                amount = dispute.as_charged(moved)
+                yield from _row(kind, moved.id, dispute.charge_id, amount, moved.moved_at)
             if moved.fee.amount:
                 yield from _fee(moved, dispute.charge_id)
 

@@ -199,6 +199,12 @@ class Dispute(Amount):
             movements=tuple(entry for entry in moved if entry),
         )
 
+    def as_charged(self, moved: BalanceTransaction) -> Amount:
+        """Return a movement in the charge's currency: Stripe tells it in the account's."""
+        if moved.currency == self.currency:
+            return moved
+        return Amount(-self.amount if moved.amount < 0 else self.amount, self.currency)
+
 
 def _is_debit(charge: stripe.Charge) -> bool:
     details = charge.payment_method_details

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -324,6 +325,44 @@ def test_money_that_stripe_has_and_we_have_not(behind_our_back: LedgerEntry) -> 
     said = f"Stripe says {behind_our_back.amount_minor} EUR, nothing is booked"
     assert drift() == [(f"capture {behind_our_back.stripe_id}", said)]
     assert drift(minutes=0) == []
+
+
+def test_money_that_is_booked_while_stripes_list_is_read_is_no_difference(
+    behind_our_back: LedgerEntry,
+) -> None:
+    later = support.stripe_now() + timedelta(minutes=21)
+    execute(
+        "UPDATE payments_ledgerentry SET stripe_id = 'ch_later', booked_at = %s WHERE id = %s",
+        later.isoformat(),
+        behind_our_back.pk,
+    )
+
+    assert [what for what, _why in drift()] == [f"capture {behind_our_back.charge_id}"]
+
+
+def test_a_dispute_of_an_account_in_another_currency_is_compared_in_the_charges() -> None:
+    dispute = gateway.Dispute(
+        id="du_1",
+        status="lost",
+        reason="general",
+        charge_id="ch_1",
+        due_at=None,
+        made_at=support.stripe_now(),
+        amount=1000,
+        currency="EUR",
+        movements=(),
+    )
+    taken = gateway.BalanceTransaction(
+        id="txn_1",
+        amount=-1100,
+        currency="USD",
+        fee=gateway.Amount(1500, "USD"),
+        moved_at=support.stripe_now(),
+    )
+
+    assert dispute.as_charged(taken) == gateway.Amount(-1000, "EUR")
+    assert dispute.as_charged(replace(taken, amount=1100)) == gateway.Amount(1000, "EUR")
+    assert dispute.as_charged(replace(taken, currency="EUR")).amount == -1100
 
 
 def test_money_that_stripe_knows_otherwise_or_not_at_all(behind_our_back: LedgerEntry) -> None:
