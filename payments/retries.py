@@ -38,7 +38,7 @@ def seconds_until_retry(error: BaseException, earlier_tries: int) -> float | Non
     # before it is spread, too: the longest waits are those that most jobs have in common.
     wait = settings.RETRY_FIRST_SECONDS * 2 ** min(earlier_tries, 16)
     spread = random.uniform(0.75, 1.25)  # noqa: S311 - a wait, not a secret
-    return min(wait, settings.RETRY_LONGEST_SECONDS / 1.25) * spread
+    return min(float(wait), settings.RETRY_LONGEST_SECONDS / 1.25) * spread
 
 
 def tries_before(error: BaseException, job: Job) -> int:

@@ -196,7 +196,7 @@ def test_a_session_whose_end_version_0_2_0_queued_is_ended(sandbox: Any, order: 
     attempt = open_attempt(order_id=order.pk, at=support.stripe_now())
     PaymentAttempt.objects.update(state="closed", closed_as="superseded")
 
-    tasks.end_session.func(attempt.session_id)
+    tasks.end_session.func(attempt.session_id or "")
 
     (made,) = support.stripe_get("checkout/sessions")["data"]
     assert (made["id"], made["status"]) == (attempt.session_id, "expired")
