@@ -5,13 +5,12 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
 
 from orders import services as orders
-from orders.models import Order, OrderMail, Reason
+from orders.models import Order, OrderMail, Reason, Review
 from payments import gateway
 from payments.models import Dispute, LedgerEntry
-from payments.services import fulfilling, ledger
+from payments.services import fulfilling, ledger, refund_news, sums
 from shop.faults import fault_point
 
 Kind = LedgerEntry.Kind
@@ -44,18 +43,6 @@ def follow(*, order_id: int, made: Iterable[gateway.Dispute], cause: str, at: da
     fault_point("disputes:before-commit")
 
 
-def withheld_minor(*, order: Order, charge_id: str) -> int:
-    """Return what a bank has, or may yet take, of a charge: no refund may spend it.
-
-    An open dispute counts before its money moves, a won one until its money is back.
-    """
-    disputes = Dispute.objects.withholding().filter(order=order, charge_id=charge_id)
-    moved = order.ledger.filter(charge_id=charge_id).disputed()
-    claimed: int | None = disputes.aggregate(total=Sum("amount_minor"))["total"]
-    taken: int | None = moved.aggregate(total=Sum("amount_minor"))["total"]
-    return max(claimed or 0, -(taken or 0))
-
-
 def _follow_one(order: Order, reading: gateway.Dispute, cause: str, at: datetime) -> None:
     dispute = Dispute.objects.filter(stripe_id=reading.id).first()
     was = dispute.status if dispute else ""
@@ -82,6 +69,7 @@ def _follow_one(order: Order, reading: gateway.Dispute, cause: str, at: datetime
         reason = Reason.DISPUTE_MOVED if dispute.is_open else Reason.DISPUTE_CLOSED
         orders.note(order=order, reason=reason, cause=cause, at=at)
     _tell_staff(order, dispute, at)
+    _ask_what_to_do(order, reading.charge_id, at)
     # What it held up may be done.
     fulfilling.finish(order=order, cause=cause, at=at)
 
@@ -94,24 +82,45 @@ def _book(order: Order, reading: gateway.Dispute, at: datetime) -> bool:
     """Book what the bank took and gave back; tell whether any of it was new."""
     has_moved = False
     for moved in reading.movements:
-        is_taken = moved.amount < 0
-        if moved.currency == reading.currency:
-            amount_minor = moved.amount_minor
-        else:
-            # Told in the account's currency; the books have it in the charge's, as its capture.
-            amount_minor = -reading.amount_minor if is_taken else reading.amount_minor
-        has_moved |= ledger.book(
-            order=order,
-            kind=Kind.DISPUTE if is_taken else Kind.DISPUTE_REVERSAL,
-            stripe_id=moved.id,
-            charge_id=reading.charge_id,
-            amount_minor=amount_minor,
-            currency=reading.currency,
-            occurred_at=moved.moved_at,
-            at=at,
-        )
+        # One of nothing is there for its fee alone.
+        if moved.amount:
+            has_moved |= _book_movement(order, reading, moved, at)
         ledger.book_fee(order=order, moved=moved, charge_id=reading.charge_id, at=at)
     return has_moved
+
+
+def _book_movement(
+    order: Order, reading: gateway.Dispute, moved: gateway.BalanceTransaction, at: datetime
+) -> bool:
+    is_taken = moved.amount < 0
+    if moved.currency == reading.currency:
+        amount_minor = moved.amount_minor
+    else:
+        # Told in the account's currency; the books have it in the charge's, as its capture.
+        amount_minor = -reading.amount_minor if is_taken else reading.amount_minor
+    return ledger.book(
+        order=order,
+        kind=Kind.DISPUTE if is_taken else Kind.DISPUTE_REVERSAL,
+        stripe_id=moved.id,
+        charge_id=reading.charge_id,
+        amount_minor=amount_minor,
+        currency=reading.currency,
+        occurred_at=moved.moved_at,
+        at=at,
+    )
+
+
+def _ask_what_to_do(order: Order, charge_id: str, at: datetime) -> None:
+    """Ask a person about money of a canceled order that the bank gave back, or never took."""
+    is_ours = order.is_canceled and sums.is_any(sums.undisputed(order))
+    if is_ours and not refund_news.reviews_about(order, charge_id):
+        orders.open_review(
+            order=order,
+            reason=Review.Reason.REFUND,
+            cause=charge_id,
+            detail="A dispute left money of this canceled order with us.",
+            at=at,
+        )
 
 
 def _tell_staff(order: Order, dispute: Dispute, at: datetime) -> None:

@@ -29,6 +29,11 @@ def hand_over(
         raise CannotHandOver("A review of this order is open.")
     if order.disputes.open().exists():
         raise CannotHandOver("The payment of this order is disputed.")
+    if sums.kept(order) != sums.undisputed(order):
+        raise CannotHandOver(
+            "A bank took back money of this order, so nothing more of it is sent. Units that stay "
+            "in the house are put back on the shelf at their variant."
+        )
     left = left_to_hand_over(order)
     if not quantities or any(not 0 < n <= left.get(pk, 0) for pk, n in quantities.items()):
         raise CannotHandOver("So many units are not left to be handed over.")

@@ -39,7 +39,7 @@ def refundable_minor(*, order: Order, charge_id: str) -> int:
     What was given back outside of Stripe is not given back once more. Exact only under the order's
     lock.
     """
-    withheld = disputes.withheld_minor(order=order, charge_id=charge_id)
+    withheld = sums.withheld_minor(order=order, charge_id=charge_id)
     of_charge = sums.unrefunded_minor(order=order, charge_id=charge_id) - withheld
     capture = _capture(order, charge_id)
     return max(min(of_charge, sums.kept(order)[capture.currency]), 0) if capture else 0
@@ -127,7 +127,7 @@ def check(
         raise CannotRefund("This order has no such payment.")
     left = refundable_minor(order=order, charge_id=charge_id)
     if not 0 < amount_minor <= left:
-        is_disputed = disputes.withheld_minor(order=order, charge_id=charge_id) > 0
+        is_disputed = sums.withheld_minor(order=order, charge_id=charge_id) > 0
         raise CannotRefund(_what_is_left(capture, left, is_disputed=is_disputed))
     _check_units(order, quantities)
     return capture
@@ -235,7 +235,7 @@ def send(*, refund_id: int, at: datetime) -> None:
     if refund.state == State.CREATED and is_old:
         sync(order=refund.order, intent_id=refund.intent_id, at=at)
         refund.refresh_from_db()
-    if refund.state != State.CREATED:
+    if refund.state != State.CREATED or refund.stripe_id is not None:
         return
     fault_point("refunds:before-stripe")
     try:

@@ -17,14 +17,15 @@ def resolve(
 ) -> None:
     """Close a review of a locked order; the last one moves the order as its money says.
 
-    Money kept makes a pending or canceled order paid; without any a pending one is canceled.
+    Money that is kept, and that no bank took, makes a pending or canceled order paid; without any
+    a pending one is canceled.
     Raises InsufficientStock when a canceled order's units are gone.
     """
     orders.resolve_review(order=order, review=review, resolution=resolution, at=at, by=by)
     if order.reviews.open().exists():
         return
     is_waiting = order.status in {Status.PENDING, Status.CANCELED}
-    if is_waiting and sums.is_any(sums.kept(order)):
+    if is_waiting and sums.is_any(sums.undisputed(order)):
         orders.mark_paid(order=order, reason=Reason.ACCEPTED, cause=review.cause, by=by, at=at)
     elif order.is_pending and not order.attempts.live().exists():
         # One by which money may still come is left to its own end: paid, or the hold runs out.

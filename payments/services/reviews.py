@@ -24,15 +24,15 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
     """Let stand what a review asks about; `by` is the id of the user who says so.
 
     When the order's last review is accepted, a pending or canceled order becomes paid if any money
-    was kept; any other keeps its status. Raises CannotAccept when a pending order has no money or
-    some is still on its way, and InsufficientStock when a canceled order's units are gone; then
-    nothing was written.
+    is kept that no bank took; else a pending one is canceled, and any other keeps its status.
+    Raises CannotAccept when a pending order has no money or some is still on its way, and
+    InsufficientStock when a canceled order's units are gone; then nothing was written.
     """
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
     if review.resolved_at is not None:
         raise CannotAccept("This review is resolved already.")
-    if order.status in _WAITING and _is_unpaid(order):
+    if order.status in _WAITING and (_is_unpaid(order) or _may_be_paid_anew(order)):
         # Its answer comes from the bank, not from a person: were it the last one to be resolved,
         # nobody would move the order.
         raise CannotAccept("Money is still on its way. Its outcome decides first.")
@@ -84,6 +84,12 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
 def _is_unpaid(order: Order) -> bool:
     """Tell whether money of a payment that was given up is on its way."""
     return order.reviews.open().filter(reason=Review.Reason.UNPAID).exists()
+
+
+def _may_be_paid_anew(order: Order) -> bool:
+    """Tell whether a pending order has no money, or a bank took it, and other may still come."""
+    is_gone = order.is_pending and not sums.is_any(sums.undisputed(order))
+    return is_gone and order.attempts.live().exists()
 
 
 def _what_it_names(order: Order, review: Review) -> tuple[str, Refund | None]:

@@ -9,13 +9,32 @@ from typing import Any
 from django.db.models import Sum
 
 from orders.models import Order
-from payments.models import RefundLine
+from payments.models import Dispute, LedgerEntry, RefundLine
 
 
 def unrefunded_minor(*, order: Order, charge_id: str) -> int:
     """Return what of a charge no refund gives back, disputed or not."""
     standing = order.refunds.standing().filter(charge_id=charge_id)
     return _sum(order.ledger.capture_of(charge_id)) - _sum(standing)
+
+
+def withheld_minor(*, order: Order, charge_id: str) -> int:
+    """Return what a bank has, or may yet take, of a charge: no refund may spend it.
+
+    An open dispute counts before its money moves, a won one until its money is back.
+    """
+    claimed = _sum(Dispute.objects.withholding().filter(order=order, charge_id=charge_id))
+    taken = -_sum(order.ledger.filter(charge_id=charge_id).disputed())
+    return max(claimed, taken)
+
+
+def undisputed(order: Order) -> Counter[str]:
+    """Return by currency what is kept, less what banks withhold of it."""
+    in_all = kept(order)
+    captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE)
+    for charge_id, currency in captures.values_list("stripe_id", "currency"):
+        in_all[currency] -= withheld_minor(order=order, charge_id=charge_id or "")
+    return in_all
 
 
 def kept(order: Order) -> Counter[str]:

@@ -192,6 +192,18 @@ def test_one_that_was_prevented_withholds_what_was_taken(order: Order, sandbox: 
     assert (Dispute.objects.get().status, _left(order)) == ("prevented", 40_00)
 
 
+def test_a_movement_of_nothing_books_no_more_than_its_fee(order: Order, sandbox: Any) -> None:
+    sandbox.dispute(money_back.intent_of(order))
+    reading = _read(order)
+    (taken,) = reading.movements
+    only_fee = replace(taken, id="txn_fee", amount=0)
+
+    for _ in range(2):
+        _follow(order, replace(reading, movements=(taken, only_fee)))
+
+    assert _entries(order) == [("dispute", -TOTAL), ("fee", -15_00), ("fee", -15_00)]
+
+
 def test_events_in_reverse_and_twice_end_as_in_order(order: Order, sandbox: Any) -> None:
     made = sandbox.dispute(money_back.intent_of(order), withdraw=False)
     for action in ("withdraw", "submit", "win"):

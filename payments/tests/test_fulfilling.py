@@ -104,6 +104,29 @@ def test_nothing_is_handed_over_while_a_dispute_is_open(sandbox: Any) -> None:
     assert support.reread(order).status == Status.FULFILLED
 
 
+def test_nothing_is_handed_over_of_an_order_whose_money_the_bank_keeps(sandbox: Any) -> None:
+    order = two_of_a_and_one_of_b(sandbox)
+    dispute = sandbox.dispute(intent_of(order), amount=1_00)
+    sandbox.move_dispute(dispute["id"], "lose")
+    hear(sandbox)
+
+    refused(order, "A bank took back money", A=2, B=1)
+
+    assert support.reread(order).status == Status.PAID
+
+
+def test_units_of_a_lost_dispute_that_are_refunded_finish_the_order(sandbox: Any) -> None:
+    order = two_of_a_and_one_of_b(sandbox)
+    hand_over(order, A=2)
+    dispute = sandbox.dispute(intent_of(order), amount=1_00)
+    sandbox.move_dispute(dispute["id"], "lose")
+    hear(sandbox)
+
+    refunded(order, 1_00, quantities={order.lines.get(sku="B").pk: 1}, restock=True)
+
+    assert support.reread(order).status == Status.FULFILLED
+
+
 def test_a_dispute_that_ends_lets_an_order_be_finished(sandbox: Any) -> None:
     order = two_of_a_and_one_of_b(sandbox)
     hand_over(order, A=2)

@@ -11,7 +11,7 @@ from django.db import connection
 from orders.models import Order, Review, Status
 from orders.services import open_review
 from payments.models import InboxEvent, Refund
-from payments.services import attempts, disputes, inbox, manual, refunds, reviews
+from payments.services import attempts, inbox, manual, refunds, reviews, sums
 from payments.services.refunds import CannotRefund
 from payments.tests import support
 from payments.tests.money_back import ask, charge_of, hear, intent_of, money, paid_order
@@ -101,7 +101,7 @@ def test_a_refund_and_a_dispute_at_once_give_the_money_back_once(
 
     at_stripe = sum(refund["amount"] for refund in support.stripe_get("refunds")["data"])
     given_back = -order.ledger.given_back().total_minor("EUR")
-    withheld = disputes.withheld_minor(order=order, charge_id=charge_of(order))
+    withheld = sums.withheld_minor(order=order, charge_id=charge_of(order))
     assert given_back == at_stripe
     assert given_back + withheld == order.total_minor
     assert not order.refunds.unfinished().exists()

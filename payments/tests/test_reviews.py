@@ -8,11 +8,12 @@ import pytest
 from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from payments import gateway
+from payments.audit.checks import CHECKS, offenders
 from payments.models import LedgerEntry, PaymentAttempt, Refund
 from payments.services import attempts, manual, reviews
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import hear, intent_of, mails, money, paid_order, story
+from payments.tests.money_back import charge_of, hear, intent_of, mails, money, paid_order, story
 from shop.services import InsufficientStock, adjust
 from shop.tests.factories import VariantFactory
 
@@ -53,6 +54,94 @@ def test_an_accepted_review_of_a_pending_order_makes_it_paid(sandbox: Any) -> No
     assert (review.resolution, review.resolved_by_id) == ("accepted", 7)
     last = support.last_event(order)
     assert (order.status, last.reason, last.by_user_id) == (Status.PAID, Reason.ACCEPTED, 7)
+
+
+@pytest.mark.parametrize("end", ["", "lose"])
+def test_what_the_bank_took_of_a_pending_order_is_not_what_pays_for_it(
+    sandbox: Any, end: str
+) -> None:
+    review = mismatched(sandbox)
+    order = review.order
+    made = sandbox.dispute(intent_of(order))
+    if end:
+        sandbox.move_dispute(made["id"], end)
+    hear(sandbox)
+
+    reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
+
+    order.refresh_from_db()
+    paid = order.total_minor - 1
+    assert (order.status, story(order)[-2:]) == (Status.CANCELED, ["review_resolved", "staff"])
+    assert money(order) == [("capture", paid), ("dispute", -paid)]
+    variant = order.lines.get().variant
+    assert (variant.on_hand, variant.reserved) == (1, 0)
+    assert found_by_audit("status") == []
+
+
+def test_what_the_bank_took_is_not_judged_while_the_order_may_be_paid_anew(sandbox: Any) -> None:
+    review = mismatched(sandbox)
+    sandbox.dispute(intent_of(review.order))
+    hear(sandbox)
+    PaymentAttempt.objects.create(
+        order=review.order,
+        kind="checkout",
+        state="processing",
+        params={},
+        amount_minor=1,
+        currency="EUR",
+        created_at=support.stripe_now(),
+        deadline_at=support.stripe_now(),
+    )
+
+    with pytest.raises(reviews.CannotAccept, match="still on its way"):
+        reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
+
+    assert Review.objects.get().resolved_at is None
+    assert support.reread(review.order).status == Status.PENDING
+
+
+def test_a_canceled_order_whose_money_the_bank_took_stays_canceled(sandbox: Any) -> None:
+    order, _made = late_and_disputed(sandbox)
+    review = order.reviews.get()
+
+    reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
+
+    order.refresh_from_db()
+    review.refresh_from_db()
+    assert (order.status, review.resolution) == (Status.CANCELED, "accepted")
+    assert support.last_event(order).reason == Reason.REVIEW_RESOLVED
+    assert found_by_audit("status") == []
+
+
+def test_money_that_a_bank_gives_back_to_a_canceled_order_is_asked_about(sandbox: Any) -> None:
+    order, made = late_and_disputed(sandbox)
+    reviews.accept(review_id=order.reviews.get().pk, by=7, at=support.stripe_now())
+
+    sandbox.move_dispute(made["id"], "win")
+    hear(sandbox)
+    hear(sandbox)
+
+    asked = order.reviews.open().get()
+    assert (asked.reason, asked.cause) == (Review.Reason.REFUND, charge_of(order))
+    assert found_by_audit("status") == []
+    reviews.refund(review_id=asked.pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+    asked.refresh_from_db()
+    assert (asked.resolution, support.reread(order).status) == ("refunded", Status.CANCELED)
+
+
+def late_and_disputed(sandbox: Any) -> tuple[Order, Any]:
+    """Return a canceled order whose payment the bank took before it could be given back."""
+    order = late(sandbox)
+    made = sandbox.dispute(intent_of(order))
+    hear(sandbox)
+    assert [refund.state for refund in order.refunds.all()] == ["failed"]
+    return order, made
+
+
+def found_by_audit(name: str) -> list[str]:
+    (check,) = (check for check in CHECKS if check.name == name)
+    return [found.what for found in offenders(check, at=support.stripe_now())]
 
 
 def test_refunding_what_a_review_names_cancels_the_pending_order(sandbox: Any) -> None:
