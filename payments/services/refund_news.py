@@ -1,5 +1,6 @@
 """What Stripe says of refunds, its dashboard's among them, becomes row, ledger, stock and order."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,8 @@ from payments.services import fulfilling, ledger, resolving, sums
 from shop import services as stock
 from shop.faults import fault_point
 from shop.services import InsufficientStock
+
+logger = logging.getLogger(__name__)
 
 State = Refund.State
 Kind = LedgerEntry.Kind
@@ -53,11 +56,18 @@ def follow(*, order_id: int, made: Iterable[gateway.Refund], cause: str, at: dat
 
 
 def _follow_one(order: Order, reading: gateway.Refund, cause: str, at: datetime) -> None:
-    # One that we do not know raises ValueError: nothing is guessed, and the event's row says why.
-    state = State(reading.status)
     refund = _row_of(order, reading, at)
+    if reading.status not in _NEXT[State.CREATED]:
+        # Nothing is guessed, and the other refunds go on. Known by its id it is not made again.
+        logger.error("refund %s is %r, which is not known", reading.id, reading.status)
+        refund.stripe_id = reading.id
+        refund.save(update_fields=["stripe_id"])
+        return
+    state = State(reading.status)
     # What Stripe was not known to have made may turn up after all, in whatever state.
     was = State.CREATED if refund.stripe_id is None else State(refund.state)
+    if state == was:
+        _book_late(order, refund, reading, at)
     if state not in _NEXT[was]:
         return
     refund.state, refund.stripe_id = state, reading.id
@@ -132,23 +142,35 @@ def _book(order: Order, refund: Refund, reading: gateway.Refund, at: datetime) -
         ledger.book_fee(order=order, moved=reading.moved, charge_id=refund.charge_id, at=at)
 
 
+def _book_late(order: Order, refund: Refund, reading: gateway.Refund, at: datetime) -> None:
+    """Book what moved, and its fee, where Stripe told of the state before it told of the money."""
+    if refund.state == State.SUCCEEDED:
+        _book(order, refund, reading, at)
+    elif refund.state in _BAD_ENDS and reading.moved_back:
+        _book_back(order, refund, reading, at)
+
+
+def _book_back(order: Order, refund: Refund, reading: gateway.Refund, at: datetime) -> None:
+    """Book a refund that moved money, and the money that came back."""
+    _book(order, refund, reading, at)
+    ledger.book(
+        order=order,
+        kind=Kind.REFUND_REVERSAL,
+        stripe_id=reading.id,
+        charge_id=refund.charge_id,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        occurred_at=reading.moved_back.moved_at if reading.moved_back else at,
+        at=at,
+    )
+
+
 def _came_to_nothing(
     order: Order, refund: Refund, was: State, reading: gateway.Refund, cause: str, at: datetime
 ) -> None:
     """Undo what a refund did; one that we never saw succeed may have moved money all the same."""
-    moved_back = reading.moved_back
-    if was == State.SUCCEEDED or moved_back:
-        _book(order, refund, reading, at)
-        ledger.book(
-            order=order,
-            kind=Kind.REFUND_REVERSAL,
-            stripe_id=reading.id,
-            charge_id=refund.charge_id,
-            amount_minor=refund.amount_minor,
-            currency=refund.currency,
-            occurred_at=moved_back.moved_at if moved_back else at,
-            at=at,
-        )
+    if was == State.SUCCEEDED or reading.moved_back:
+        _book_back(order, refund, reading, at)
     if was == State.SUCCEEDED and refund.is_restocked:
         _take_again(order, refund, at)
     if was != State.CREATED:

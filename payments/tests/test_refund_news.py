@@ -202,20 +202,83 @@ def test_a_refund_of_a_payment_that_is_not_booked_waits_for_it(sandbox: Any) -> 
     assert Refund.objects.count() == 0
 
 
-def test_a_state_that_is_not_known_changes_nothing(sandbox: Any) -> None:
+@pytest.mark.parametrize("status", ["reversed", ""])
+def test_a_state_that_is_not_known_moves_nothing_and_holds_up_no_other_refund(
+    sandbox: Any, caplog: pytest.LogCaptureFixture, status: str
+) -> None:
     order = paid_order(sandbox)
-    sandbox.refund_in_dashboard(intent_of(order))
+    for amount in (1_00, 2_00):
+        sandbox.refund_in_dashboard(intent_of(order), amount=amount)
+    first, second = gateway.refunds_of_intent(intent_of(order))
+    at = support.stripe_now()
+
+    follow(order_id=order.pk, made=[replace(first, status=status), second], cause="evt_1", at=at)
+
+    states = order.refunds.values_list("stripe_id", "state")
+    assert list(states) == [(first.id, "created"), (second.id, "succeeded")]
+    assert money(order)[1:] == [("refund", -2_00)]
+    assert f"refund {first.id} is {status!r}, which is not known" in caplog.messages
+    follow(order_id=order.pk, made=[first], cause="evt_2", at=at)
+    assert money(order)[2:] == [("refund", -1_00)]
+
+
+def test_a_refund_in_a_state_that_is_not_known_is_not_made_again(sandbox: Any) -> None:
+    order = paid_order(sandbox)
+    refund = ask(order, 2_00)
+    made = gateway.create_refund(
+        params=refunds._params(refund), idempotency_key="as if Stripe had forgotten ours"
+    )
+    at = support.stripe_now()
+    follow(order_id=order.pk, made=[replace(made, status="reversed")], cause="evt_1", at=at)
+
+    support.run_jobs()
+
+    refund.refresh_from_db()
+    assert (refund.state, refund.stripe_id) == ("created", made.id)
+    assert len(support.stripe_get("refunds")["data"]) == 1
+
+
+def test_movements_that_are_told_after_the_end_are_booked_once(sandbox: Any) -> None:
+    order = paid_order(sandbox)
+    refund = pending_refund(sandbox, order, 2_00)
+    for outcome in ("succeeded", "failed"):
+        sandbox.decide_refund(refund.stripe_id, outcome)
+    (failed,) = gateway.refunds_of_intent(refund.intent_id)
+    assert failed.moved
+    assert failed.moved_back
+    at = support.stripe_now()
+    follow(
+        order_id=order.pk,
+        made=[replace(failed, moved=None, moved_back=None)],
+        cause="evt_1",
+        at=at,
+    )
+    assert money(order)[1:] == []
+    told = story(order), mails(order)
+
+    for _ in range(2):
+        follow(order_id=order.pk, made=[failed], cause="evt_2", at=at)
+
+    assert money(order)[1:] == [("refund", -2_00), ("refund_reversal", 2_00)]
+    assert (story(order), mails(order)) == told
+
+
+def test_the_fee_of_a_refund_is_booked_when_it_is_told(sandbox: Any) -> None:
+    order = paid_order(sandbox)
+    sandbox.refund_in_dashboard(intent_of(order), amount=2_00)
     (made,) = gateway.refunds_of_intent(intent_of(order))
+    assert made.moved
+    moved = replace(made.moved, fee=gateway.Amount(amount=25, currency="EUR"))
+    at = support.stripe_now()
 
-    with pytest.raises(ValueError, match="reversed"):
-        follow(
-            order_id=order.pk,
-            made=[replace(made, status="reversed")],
-            cause="evt_1",
-            at=support.stripe_now(),
-        )
+    follow(order_id=order.pk, made=[replace(made, moved=None)], cause="evt_1", at=at)
+    for _ in range(2):
+        follow(order_id=order.pk, made=[replace(made, moved=moved)], cause="evt_2", at=at)
 
-    assert Refund.objects.count() == 0
+    assert money(order)[1:] == [("refund", -2_00)]
+    fees = order.ledger.filter(kind="fee", stripe_id=moved.id)
+    assert list(fees.values_list("amount_minor", flat=True)) == [-25]
+    assert story(order).count("partly_refunded") == 1
 
 
 def readings(sandbox: Any, order: Order) -> list[gateway.Refund]:
