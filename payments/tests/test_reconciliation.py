@@ -150,6 +150,25 @@ def by_the_clock() -> None:
     support.run_jobs()
 
 
+def test_a_question_that_stripe_does_not_answer_waits_for_the_next_round(sandbox: Any) -> None:
+    order = money_back.paid_order(sandbox)
+    made = sandbox.dispute(money_back.intent_of(order))
+    reconcile()
+    sandbox.move_dispute(made["id"], "submit")
+    sandbox.fault(kind="refuse", times=None)
+
+    by_the_clock()
+
+    assert Dispute.objects.get().status == "needs_response"
+    sandbox.clear_faults()
+    tasks.ask_after_disputes.func(0)
+    support.run_jobs()
+    assert Dispute.objects.get().status == "under_review"
+    # With a queueing lock, a retry would find the next round in its place, and stay undone.
+    for ask in (tasks.ask_after_attempt, tasks.ask_after_refund, tasks.ask_after_dispute):
+        assert ask.retry_strategy is None
+
+
 def test_the_clock_finds_by_itself_what_no_webhook_brought(sandbox: Any) -> None:
     paid, left = (support.checkout(support.cart_with(VariantFactory())) for _ in range(2))
     sandbox.pay(paid.url)
