@@ -51,7 +51,13 @@ from payments.gateway.intents import (
     intent_of_attempt,
     retrieve_intent,
 )
-from payments.gateway.money_back import create_refund, disputes_of_intent, refunds_of_intent
+from payments.gateway.money_back import (
+    create_refund,
+    disputes_of_charge,
+    disputes_of_intent,
+    refunds_of_charge,
+    refunds_of_intent,
+)
 from payments.gateway.sessions import (
     create_session,
     expire_session,
@@ -92,6 +98,7 @@ __all__ = [
     "create_refund",
     "create_session",
     "delete_endpoint",
+    "disputes_of_charge",
     "disputes_of_intent",
     "events_since",
     "expire_session",
@@ -102,6 +109,7 @@ __all__ = [
     "payment_currencies",
     "ping",
     "publishable_key_opens",
+    "refunds_of_charge",
     "refunds_of_intent",
     "retrieve_intent",
     "retrieve_session",

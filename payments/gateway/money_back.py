@@ -24,19 +24,32 @@ def create_refund(*, params: Any, idempotency_key: str) -> Refund:
 
 def refunds_of_intent(intent_id: str) -> list[Refund]:
     """Read all refunds of an intent's charges, oldest first."""
+    return _refunds({"payment_intent": intent_id})
+
+
+def refunds_of_charge(charge_id: str) -> list[Refund]:
+    """Read all refunds of a charge, oldest first."""
+    return _refunds({"charge": charge_id})
+
+
+def _refunds(of: Any) -> list[Refund]:
+    expand = [f"data.{name}" for name in _MOVED]
     with failures():
-        listed = client().v1.refunds.list(
-            params={
-                "payment_intent": intent_id,
-                "expand": [f"data.{name}" for name in _MOVED],
-                "limit": 100,
-            }
-        )
+        listed = client().v1.refunds.list(params=of | {"expand": expand, "limit": 100})
         return [Refund.read(found) for found in listed.auto_paging_iter()][::-1]
 
 
 def disputes_of_intent(intent_id: str) -> list[Dispute]:
     """Read all disputes and inquiries about an intent's charges, oldest first."""
+    return _disputes({"payment_intent": intent_id})
+
+
+def disputes_of_charge(charge_id: str) -> list[Dispute]:
+    """Read all disputes and inquiries about a charge, oldest first."""
+    return _disputes({"charge": charge_id})
+
+
+def _disputes(of: Any) -> list[Dispute]:
     with failures():
-        listed = client().v1.disputes.list(params={"payment_intent": intent_id, "limit": 100})
+        listed = client().v1.disputes.list(params=of | {"limit": 100})
         return [Dispute.read(found) for found in listed.auto_paging_iter()][::-1]

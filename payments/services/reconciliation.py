@@ -16,7 +16,7 @@ from django.db.models import Q
 from structlog.contextvars import bind_contextvars
 
 from payments import gateway
-from payments.models import Checkpoint, Dispute, InboxEvent, LedgerEntry, PaymentAttempt, Refund
+from payments.models import Checkpoint, Dispute, InboxEvent, PaymentAttempt, Refund
 from payments.models.attempts import AttemptQuerySet
 from payments.models.disputes import DisputeQuerySet
 from payments.models.refunds import RefundQuerySet
@@ -103,18 +103,16 @@ def ask_after_refund(*, refund_id: int, at: datetime) -> None:
     if refund.state == Refund.State.CREATED:
         refunds.send(refund_id=refund_id, at=at)
     else:
-        refunds.sync(order=refund.order, intent_id=refund.intent_id, at=at)
+        refunds.sync(order=refund.order, charge_id=refund.charge_id, at=at)
 
 
 def ask_after_dispute(*, dispute_id: int, at: datetime) -> None:
     """Follow what Stripe says of the disputes of one payment; raises the gateway's errors."""
     dispute = Dispute.objects.select_related("order").get(pk=dispute_id)
     bind_contextvars(order_number=dispute.order.number)
-    capture = LedgerEntry.objects.capture_of(dispute.charge_id)
-    intent_id = capture.values_list("attempt__intent_id", flat=True).get()
     disputes.follow(
         order_id=dispute.order_id,
-        made=gateway.disputes_of_intent(intent_id or ""),
+        made=gateway.disputes_of_charge(dispute.charge_id),
         cause=dispute.stripe_id,
         at=at,
     )

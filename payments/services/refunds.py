@@ -233,7 +233,7 @@ def send(*, refund_id: int, at: datetime) -> None:
     bind_contextvars(order_number=refund.order.number, refund_id=refund_id)
     is_old = at - refund.created_at > REPEAT_WITHIN
     if refund.state == State.CREATED and is_old:
-        sync(order=refund.order, intent_id=refund.intent_id, at=at)
+        sync(order=refund.order, charge_id=refund.charge_id, at=at)
         refund.refresh_from_db()
     if refund.state != State.CREATED or refund.stripe_id is not None:
         return
@@ -248,8 +248,8 @@ def send(*, refund_id: int, at: datetime) -> None:
         _replace(refund, at)
     except gateway.Refused as refusal:
         # Less is left than we thought, or a dispute forbids it: what is true is read again.
-        sync(order=refund.order, intent_id=refund.intent_id, at=at)
-        found = gateway.disputes_of_intent(refund.intent_id)
+        sync(order=refund.order, charge_id=refund.charge_id, at=at)
+        found = gateway.disputes_of_charge(refund.charge_id)
         disputes.follow(order_id=refund.order_id, made=found, cause=str(refund.key), at=at)
         _refused(refund, str(refusal), at)
     else:
@@ -272,10 +272,13 @@ def _params(refund: Refund) -> dict[str, Any]:
     return params
 
 
-def sync(*, order: Order, intent_id: str, at: datetime) -> None:
-    """Read all refunds of an intent at Stripe, and follow them."""
-    made = gateway.refunds_of_intent(intent_id)
-    refund_news.follow(order_id=order.pk, made=made, cause=intent_id, at=at)
+def sync(*, order: Order, charge_id: str, at: datetime) -> None:
+    """Read all refunds of a charge at Stripe, and follow them.
+
+    Not of the intent that the refund's row names: a charge may be of another than its attempt's.
+    """
+    made = gateway.refunds_of_charge(charge_id)
+    refund_news.follow(order_id=order.pk, made=made, cause=charge_id, at=at)
 
 
 @transaction.atomic(durable=True)

@@ -191,6 +191,19 @@ def test_an_answer_that_was_lost_is_adopted_from_the_event(sandbox: Any) -> None
     assert money(order)[1:] == [("refund", -2_00)]
 
 
+def test_refunds_are_found_by_their_charge_though_its_attempt_names_another_intent(
+    sandbox: Any,
+) -> None:
+    order = paid_order(sandbox)
+    made = sandbox.refund_in_dashboard(intent_of(order), amount=2_00)
+    order.attempts.update(intent_id="pi_of_something_else")
+
+    refunds.sync(order=order, charge_id=charge_of(order), at=support.stripe_now())
+
+    assert order.refunds.get().stripe_id == made["id"]
+    assert money(order)[1:] == [("refund", -2_00)]
+
+
 def test_a_refund_of_a_payment_that_is_not_booked_waits_for_it(sandbox: Any) -> None:
     order, other = paid_order(sandbox), paid_order(sandbox)
     sandbox.refund_in_dashboard(intent_of(other))
