@@ -100,3 +100,9 @@ def test_a_review_stays_open_until_all_of_it_went_back(order: Order) -> None:
 
 def test_nobody_is_asked_for_a_fee_that_is_known(order: Order) -> None:
     assert list(fixes.fix("fees", at=support.stripe_now())) == []
+
+
+def test_it_is_ours_whatever_tag_its_payment_carries(order: Order, settings: Any) -> None:
+    settings.STRIPE_APP_TAG = "renamed"
+
+    assert_audit_finds_nothing()
