@@ -33,6 +33,8 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "stripe_sandbox.settings"
     django.setup(set_prefix=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    # A shell that starts this in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run(options.host, options.port, options.state, options.seed)
     except KeyError as error:

@@ -18,7 +18,7 @@ EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "0"))
 
 # Each example has a transaction of its own, which an outer one would hold together.
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("settings")
+@pytest.mark.usefixtures("settings", "empty_queue")
 def test_hold_after_every_step_and_agree_with_stripe_at_rest(
     sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
