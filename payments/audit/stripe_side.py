@@ -110,29 +110,35 @@ def _listed() -> Iterator[Row]:
         if charge.moved:
             yield from _fee(charge.moved, charge.id)
     for refund in gateway.all_refunds():
-        if refund.status == "succeeded" or refund.moved_back:
-            yield from _row(
-                Kind.REFUND, refund.id, refund.charge_id, refund, refund.made_at, sign=-1
-            )
-            # Of a charge a fee of zero is booked too, of anything else it is not.
-            if refund.moved and refund.moved.fee.amount:
-                yield from _fee(refund.moved, refund.charge_id)
-        if refund.moved_back:
-            yield from _row(
-                Kind.REFUND_REVERSAL,
-                refund.id,
-                refund.charge_id,
-                refund,
-                refund.moved_back.moved_at,
-            )
+        yield from _of_refund(refund)
     for dispute in gateway.all_disputes():
-        for moved in dispute.movements:
-            kind = Kind.DISPUTE if moved.amount < 0 else Kind.DISPUTE_REVERSAL
-            if moved.amount:
-                amount = dispute.as_charged(moved)
-                yield from _row(kind, moved.id, dispute.charge_id, amount, moved.moved_at)
-            if moved.fee.amount:
-                yield from _fee(moved, dispute.charge_id)
+        yield from _of_dispute(dispute)
+
+
+def _of_refund(refund: gateway.Refund) -> Iterator[Row]:
+    if refund.status == "succeeded" or refund.moved_back:
+        yield from _row(Kind.REFUND, refund.id, refund.charge_id, refund, refund.made_at, sign=-1)
+        # Of a charge a fee of zero is booked too, of anything else it is not.
+        if refund.moved and refund.moved.fee.amount:
+            yield from _fee(refund.moved, refund.charge_id)
+    if refund.moved_back:
+        yield from _row(
+            Kind.REFUND_REVERSAL,
+            refund.id,
+            refund.charge_id,
+            refund,
+            refund.moved_back.moved_at,
+        )
+
+
+def _of_dispute(dispute: gateway.Dispute) -> Iterator[Row]:
+    for moved in dispute.movements:
+        kind = Kind.DISPUTE if moved.amount < 0 else Kind.DISPUTE_REVERSAL
+        if moved.amount:
+            amount = dispute.as_charged(moved)
+            yield from _row(kind, moved.id, dispute.charge_id, amount, moved.moved_at)
+        if moved.fee.amount:
+            yield from _fee(moved, dispute.charge_id)
 
 
 def _fee(moved: gateway.BalanceTransaction, charge_id: str) -> Iterator[Row]:
