@@ -7,12 +7,13 @@ import pytest
 from django.db import connection
 
 from orders import services as orders
-from orders.models import Review
+from orders.models import Order, Review
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
-from payments.models import Dispute, InboxEvent, PaymentAttempt, Refund
+from payments.models import InboxEvent, PaymentAttempt, Refund
 from payments.queue import enqueue
 from payments.services import counters
 from payments.services.counters import Waiting
+from payments.tests import support
 
 pytestmark = pytest.mark.django_db
 
@@ -33,9 +34,9 @@ def test_nothing_unfinished_is_told_as_zeros(django_assert_num_queries: Any) -> 
     )
 
 
-def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
-    order = PendingOrderFactory()
-    for number, state in enumerate(["received", "failed", "failed", "done", "ignored"]):
+def events(*states: str) -> None:
+    """Store an event for each state, an hour apart."""
+    for number, state in enumerate(states):
         InboxEvent.objects.create(
             event_id=f"evt_{number}",
             type="charge.updated",
@@ -44,7 +45,11 @@ def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
             state=state,
             received_at=PLACED_AT + timedelta(hours=number),
         )
-    for number, state in enumerate(["created", "pending", "pending", "succeeded", "failed"]):
+
+
+def refunds(order: Order, *states: str) -> None:
+    """Store a refund for each state, an hour apart."""
+    for number, state in enumerate(states):
         Refund.objects.create(
             order=order,
             charge_id="ch_1",
@@ -57,17 +62,9 @@ def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
             stripe_id=f"re_{number}",
             created_at=PLACED_AT + timedelta(hours=number),
         )
-    for status in ("needs_response", "warning_under_review", "won"):
-        Dispute.objects.create(
-            stripe_id=status,
-            order=order,
-            charge_id="ch_1",
-            amount_minor=1,
-            currency="EUR",
-            reason="fraudulent",
-            status=status,
-            opened_at=PLACED_AT,
-        )
+
+
+def processing_attempt(order: Order) -> None:
     PaymentAttempt.objects.create(
         order=order,
         kind="checkout",
@@ -78,6 +75,15 @@ def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
         created_at=PLACED_AT,
         deadline_at=PLACED_AT,
     )
+
+
+def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
+    order = PendingOrderFactory()
+    events("received", "failed", "failed", "done", "ignored")
+    refunds(order, "created", "pending", "pending", "succeeded", "failed")
+    for status in ("needs_response", "warning_under_review", "won"):
+        support.dispute_row(order, status, status=status, opened_at=PLACED_AT)
+    processing_attempt(order)
     orders.open_review(
         order=order, reason=Review.Reason.MISMATCH, cause="ch_1", detail="", at=PLACED_AT
     )

@@ -8,7 +8,6 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order, Status
-from orders.tests.factories import PendingOrderFactory
 from payments import gateway
 from payments.models import PaymentAttempt
 from payments.services import attempts, holds, settling
@@ -25,25 +24,8 @@ from payments.tests.intents import (
     opened,
 )
 from shop.models import Variant
-from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def variant() -> Variant:
-    variant: Variant = VariantFactory(on_hand=2, price_minor=2_000)
-    return variant
-
-
-@pytest.fixture
-def order(sandbox: Any, variant: Variant) -> Order:
-    return PendingOrderFactory(quantities={variant: 1}, at=support.stripe_now())
-
-
-@pytest.fixture
-def attempt(order: Order) -> PaymentAttempt:
-    return opened(order)
 
 
 @pytest.mark.parametrize(

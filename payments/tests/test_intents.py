@@ -15,7 +15,6 @@ from django.urls import reverse
 
 from orders import services as orders
 from orders.models import Order, OrderMail, Reason, Review, Status
-from orders.tests.factories import PendingOrderFactory
 from payments import gateway
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import attempts, settling
@@ -36,25 +35,8 @@ from payments.tests.intents import (
     reasons,
 )
 from shop.models import Variant
-from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def variant() -> Variant:
-    variant: Variant = VariantFactory(on_hand=2, price_minor=2_000)
-    return variant
-
-
-@pytest.fixture
-def order(sandbox: Any, variant: Variant) -> Order:
-    return PendingOrderFactory(quantities={variant: 1}, at=support.stripe_now())
-
-
-@pytest.fixture
-def attempt(order: Order) -> PaymentAttempt:
-    return opened(order)
 
 
 def test_an_intent_is_made_for_the_orders_total_and_its_secret_kept(
