@@ -50,11 +50,12 @@ def run(stack: ExitStack, directory: Path, seconds: int, seed: int) -> int:
     """Set the town up, let it be stormy, calm it down; return what the judges say."""
     ports = {name: free_port() for name in ("sandbox", "front", "back")}
     environment = _environment(stack.enter_context(database(directory)), directory, ports)
-    town = stack.enter_context(Town(environment, directory, ports, seed))
+    town = Town(environment, directory, ports, seed)
+    stack.callback(town.close)
     town.open()
     shoppers = Shoppers(town, seed)
     weather = Weather(town, seed)
-    with shoppers, weather:
+    with shoppers.at_large(), weather.changing():
         _watch(town, shoppers, seconds)
     say(f"{shoppers.told()}; {weather.told()}")
     say(f"killed by SIGKILL: {town.told()}")

@@ -4,8 +4,9 @@ import random
 import re
 import threading
 from collections import Counter
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import requests
 
@@ -35,7 +36,7 @@ ADDRESS = {
 
 
 class Shoppers:
-    """The crowd; on leaving, it goes home and is waited for."""
+    """The crowd."""
 
     def __init__(self, town: Town, seed: int) -> None:
         self._town, self._seed = town, seed
@@ -47,21 +48,18 @@ class Shoppers:
             threading.Thread(target=self._live, args=(number,)) for number in range(_NUMBER)
         ]
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def at_large(self) -> Iterator[None]:
+        """Let them in; at the end they go home, and what went wrong with one of them is raised."""
         for thread in self._threads:
             thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-        if self._failure and error is None:
+        try:
+            yield
+        finally:
+            self._done.set()
+            for thread in self._threads:
+                thread.join()
+        if self._failure:
             raise self._failure
 
     @property

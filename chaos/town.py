@@ -11,8 +11,6 @@ import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import requests
 
@@ -74,15 +72,8 @@ class Town:
             "staff": ("-m", "chaos.staff", str(seed)),
         }
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End every process."""
         for name in list(self._running):
             self._kill(name)
         self._stack.close()

@@ -3,8 +3,9 @@
 import random
 import threading
 from collections import Counter
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import requests
 
@@ -41,7 +42,7 @@ _AT_ONCE = 8
 
 
 class Weather:
-    """A thread that changes the weather every second; on leaving, the sky clears."""
+    """A thread that changes the weather every second."""
 
     def __init__(self, town: Town, seed: int) -> None:
         self._town = town
@@ -53,20 +54,18 @@ class Weather:
         self._struck: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let it change; at the end the sky clears, and what went wrong up there is raised."""
         self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
-        self._clear()
-        if self._failure and error is None:
+        try:
+            yield
+        finally:
+            self._done.set()
+            self._thread.join()
+            self._clear()
+        if self._failure:
+            # A storm that died down by itself proves nothing.
             raise self._failure
 
     def told(self) -> str:
@@ -82,7 +81,6 @@ class Weather:
         try:
             self._change()
         except Exception as error:
-            # Told on leaving: a storm that died down by itself proves nothing.
             self._failure = error
 
     def _change(self) -> None:

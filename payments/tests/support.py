@@ -4,6 +4,7 @@ import json
 import re
 from contextvars import copy_context
 from datetime import UTC, datetime
+from html import unescape
 from io import StringIO
 from typing import Any
 
@@ -24,6 +25,7 @@ from procrastinate.jobs import Job
 from accounts.models import User
 from cart.models import Cart, CartLine
 from cart.quotes import quote
+from orders import links
 from orders.models import Order, OrderEvent
 from orders.services import Buyer
 from orders.tests.factories import ADDRESS
@@ -201,6 +203,12 @@ def dispute_row(order: Order, stripe_id: str, **fields: Any) -> Dispute:
         }
         | fields
     )
+
+
+def text_of_page(order: Order) -> str:
+    """Return what whoever holds the order's link reads on its page."""
+    page = unescape(Client().get(links.path(order)).content.decode())
+    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") :]).split())
 
 
 def last_event(order: Order) -> OrderEvent:

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from html import unescape
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from orders.models import Order, Status
 from payments.models import PaymentAttempt
 from payments.story import story
 from payments.tests import support
+from payments.tests.money_back import hear
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,17 +27,6 @@ def a_debit(sandbox: Any) -> PaymentAttempt:
     hear(sandbox)
     attempt.refresh_from_db()
     return attempt
-
-
-def hear(sandbox: Any) -> None:
-    for event in reversed(sandbox.events()):
-        support.deliver(event)
-    support.run_jobs()
-
-
-def page_of(order: Order) -> str:
-    page = unescape(Client().get(links.path(order)).content.decode())
-    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") :]).split())
 
 
 def told(order: Order) -> list[str]:
@@ -59,7 +48,7 @@ def test_while_the_bank_works_the_buyer_knows_what_comes_next(sandbox: Any) -> N
     attempt = a_debit(sandbox)
 
     order = support.reread(attempt.order)
-    page = page_of(order)
+    page = support.text_of_page(order)
     assert (order.status, attempt.state) == (Status.PENDING, "processing")
     assert told(order) == ["Order placed", "Payment on its way from your bank"]
     assert "Your payment is on its way" in page
@@ -90,7 +79,7 @@ def test_when_the_money_has_arrived_the_order_is_confirmed(sandbox: Any) -> None
     order = support.reread(attempt.order)
     assert order.status == Status.PAID
     assert told(order)[-1] == "Payment received"
-    assert "Thank you for your order" in page_of(order)
+    assert "Thank you for your order" in support.text_of_page(order)
     assert [sent.subject for sent in mail.outbox][1:] == [
         f"Your order {order.number} at Quire & Quill is paid"
     ]
@@ -105,7 +94,7 @@ def test_when_the_bank_refuses_the_buyer_is_told_how_and_until_when_to_pay_again
     hear(sandbox)
 
     order = support.reread(attempt.order)
-    page, sent = page_of(order), mail.outbox[1]
+    page, sent = support.text_of_page(order), mail.outbox[1]
     until = f"{order.pay_by:%-d %B, %H:%M} UTC"
     assert order.status == Status.PENDING
     assert order.pay_by - support.stripe_now() > timedelta(hours=23)

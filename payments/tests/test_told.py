@@ -1,15 +1,11 @@
 """What a buyer is told when his money takes an unusual way: mail, page, and a line in the story."""
 
-import re
 from datetime import timedelta
-from html import unescape
 from typing import Any
 
 import pytest
 from django.core import mail
-from django.test import Client
 
-from orders import links
 from orders import services as orders
 from orders.models import Order, Reason, Review, Status
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -18,6 +14,7 @@ from payments.services.attempts import open_attempt
 from payments.standings import Phase, standings
 from payments.story import money_back, story
 from payments.tests import support
+from payments.tests.money_back import hear
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -26,17 +23,6 @@ LATER = PLACED_AT + timedelta(minutes=10)
 
 def an_attempt() -> PaymentAttempt:
     return support.checkout(support.cart_with(VariantFactory(price_minor=8_00, on_hand=5)))
-
-
-def hear(sandbox: Any) -> None:
-    for event in reversed(sandbox.events()):
-        support.deliver(event)
-    support.run_jobs()
-
-
-def page_of(order: Order) -> str:
-    page = unescape(Client().get(links.path(order)).content.decode())
-    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") :]).split())
 
 
 def told(order: Order) -> list[str]:
@@ -100,7 +86,7 @@ def test_a_payment_that_comes_too_late_goes_back_and_the_buyer_reads_why(sandbox
     ]
     assert mails(order) == ["Order X is canceled", "€12.90 of order X come back to you"]
     assert "came after the order was canceled" in str(mail.outbox[1].body)
-    page = page_of(order)
+    page = support.text_of_page(order)
     assert "You canceled it. A payment that came all the same goes back to you." in page
     assert "Money back to you On its way" in page
 
@@ -110,13 +96,13 @@ def test_a_replaced_order_that_was_paid_all_the_same_does_not_say_that_nothing_w
 ):
     order = PendingOrderFactory()
     orders.cancel(order=order, reason=Reason.REPLACEMENT, cause="", at=LATER)
-    before = page_of(order)
+    before = support.text_of_page(order)
 
     booked(order, "ch_1", order.total_minor)
     give_back(order, order.total_minor, why="late")
 
     assert "Nothing was charged for this one." in before
-    page = page_of(order)
+    page = support.text_of_page(order)
     assert "Nothing was charged" not in page
     assert "A payment that came for this one all the same goes back to you." in page
 
@@ -145,7 +131,7 @@ def test_a_second_payment_goes_back_and_the_order_goes_on(sandbox: Any) -> None:
         "€12.90 of order X come back to you",
     ]
     assert "was paid more than once" in str(mail.outbox[1].body)
-    page = page_of(order)
+    page = support.text_of_page(order)
     assert "Thank you for your order" in page
     assert "Money back to you On its way" in page
 
@@ -159,7 +145,7 @@ def test_a_wrong_amount_waits_for_a_person_and_the_buyer_is_told_to_wait(sandbox
 
     assert told(attempt.order) == ["Order placed", "A payment arrived, and we look into it"]
     assert mails(attempt.order) == ["We are looking into your payment for order X"]
-    assert "please do not pay again" in page_of(attempt.order)
+    assert "please do not pay again" in support.text_of_page(attempt.order)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +186,7 @@ def test_an_order_of_which_all_money_is_on_its_way_back_is_not_packed(
     (standing,) = standings(Order.objects.all(), LATER)
 
     assert (order.total_minor, standing.phase) == (16_90, phase)
-    page = page_of(order)
+    page = support.text_of_page(order)
     assert headline in page
     assert ("We pack your books" in page) is (phase == Phase.PAID)
 
@@ -221,7 +207,7 @@ def test_each_refund_says_how_far_it_is(state: str, words: str | None) -> None:
     paid(order)
     give_back(order, 5_00, state=state)
 
-    page = page_of(order)
+    page = support.text_of_page(order)
 
     assert (f"Money back to you {words}" in page) if words else ("Money back" not in page)
 
@@ -245,7 +231,7 @@ def test_a_refund_that_fails_is_told_and_no_longer_shown_as_on_its_way(sandbox: 
     attempt.refresh_from_db()
     refund = sandbox.refund_in_dashboard(attempt.intent_id, amount=5_00)
     hear(sandbox)
-    assert "Money back to you On its way" in page_of(attempt.order)
+    assert "Money back to you On its way" in support.text_of_page(attempt.order)
 
     sandbox.decide_refund(refund["id"], "failed")
     hear(sandbox)
@@ -262,13 +248,13 @@ def test_a_refund_that_fails_is_told_and_no_longer_shown_as_on_its_way(sandbox: 
         "€5.00 of order X come back to you",
         "Your refund for order X did not reach you",
     ]
-    assert "Money back" not in page_of(order)
+    assert "Money back" not in support.text_of_page(order)
 
 
 def test_a_disputed_order_looks_to_its_buyer_as_ever() -> None:
     order = PendingOrderFactory()
     paid(order)
-    before = page_of(order)
+    before = support.text_of_page(order)
 
     for reason in (Reason.DISPUTED, Reason.DISPUTE_MOVED, Reason.DISPUTE_CLOSED):
         orders.note(order=order, reason=reason, cause="du_1", at=LATER)
@@ -283,4 +269,4 @@ def test_a_disputed_order_looks_to_its_buyer_as_ever() -> None:
         opened_at=LATER,
     )
 
-    assert page_of(order) == before
+    assert support.text_of_page(order) == before
