@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import django
@@ -23,12 +23,17 @@ import hypothesis
 import pytest
 import requests
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from config import embedded_postgres
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 PROJECT = Path(__file__).parent
 STRIPE_SECRET_KEY = "sk_test_" + "a1b2c3d4" * 3
@@ -273,6 +278,19 @@ def sandbox(sandbox_process: Sandbox) -> Iterator[Sandbox]:
     sandbox_process.post("reset")
     yield sandbox_process
     Path(settings.CLOCK_OFFSET_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def boss(db: None) -> "User":
+    """One of the staff who may do all."""
+    return get_user_model().objects.create_superuser("boss@example.com")
+
+
+@pytest.fixture
+def staff(client: Client, boss: "User") -> Client:
+    """The admin, as the boss sees it."""
+    client.force_login(boss)
+    return client
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 
@@ -21,3 +22,10 @@ class UserFactory(DjangoModelFactory[User]):
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
         return model_class.objects.create_user(*args, **kwargs)
+
+
+def a_clerk(may: str) -> User:
+    """Return one of the staff with each permission that the expression matches, like "view_.*"."""
+    clerk: User = UserFactory(is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__regex=f"^({may})$"))
+    return clerk

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.factories import PASSWORD, UserFactory, a_clerk
 
 pytestmark = pytest.mark.django_db
 
@@ -17,19 +17,9 @@ LIST = "admin:accounts_user_changelist"
 
 
 @pytest.fixture
-def boss(client: Client) -> User:
-    user = User.objects.create_superuser("boss@example.com")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
 def clerk(client: Client) -> User:
     """Staff who may change users, and is no superuser; signed in."""
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(
-        Permission.objects.filter(codename__in=["view_user", "change_user", "add_user"])
-    )
+    user = a_clerk("(view|change|add)_user")
     client.force_login(user)
     return user
 
@@ -42,8 +32,8 @@ def _posted(user: User, **fields: Any) -> dict[str, Any]:
     return {"name": user.name, "is_active": "on"} | fields
 
 
-def test_a_superuser_adds_a_user_whose_password_is_hashed(client: Client, boss: User) -> None:
-    answer = client.post(
+def test_a_superuser_adds_a_user_whose_password_is_hashed(staff: Client) -> None:
+    answer = staff.post(
         reverse(ADD),
         {
             "email": "New@Example.com",
@@ -59,21 +49,19 @@ def test_a_superuser_adds_a_user_whose_password_is_hashed(client: Client, boss: 
     assert not user.is_staff
 
 
-def test_an_address_that_is_taken_in_other_case_is_a_form_error(client: Client, boss: User) -> None:
-    answer = client.post(reverse(ADD), {"email": "BOSS@example.com", "usable_password": "false"})
+def test_an_address_that_is_taken_in_other_case_is_a_form_error(staff: Client) -> None:
+    answer = staff.post(reverse(ADD), {"email": "BOSS@example.com", "usable_password": "false"})
 
     assert answer.status_code == 200
     assert "already an account" in str(answer.context["errors"])
     assert User.objects.count() == 1
 
 
-def test_the_page_shows_no_password_and_leads_to_the_form_that_sets_one(
-    client: Client, boss: User
-) -> None:
+def test_the_page_shows_no_password_and_leads_to_the_form_that_sets_one(staff: Client) -> None:
     user = UserFactory(password=PASSWORD)
 
-    page = client.get(_change(user)).content.decode()
-    answer = client.post(
+    page = staff.get(_change(user)).content.decode()
+    answer = staff.post(
         reverse("admin:auth_user_password_change", args=[user.pk]),
         {"usable_password": "true", "password1": "a new long walk", "password2": "a new long walk"},
     )
@@ -84,21 +72,21 @@ def test_the_page_shows_no_password_and_leads_to_the_form_that_sets_one(
     assert user.check_password("a new long walk")
 
 
-def test_the_address_of_an_account_stays(client: Client, boss: User) -> None:
+def test_the_address_of_an_account_stays(staff: Client) -> None:
     user = UserFactory()
 
-    client.post(_change(user), _posted(user, name="Ada", email="other@example.com"))
+    staff.post(_change(user), _posted(user, name="Ada", email="other@example.com"))
 
     email = user.email
     user.refresh_from_db()
     assert (user.name, user.email) == ("Ada", email)
 
 
-def test_nobody_deletes_users(client: Client, boss: User) -> None:
+def test_nobody_deletes_users(staff: Client) -> None:
     user = UserFactory()
 
-    answer = client.post(reverse("admin:accounts_user_delete", args=[user.pk]), {"post": "yes"})
-    client.post(
+    answer = staff.post(reverse("admin:accounts_user_delete", args=[user.pk]), {"post": "yes"})
+    staff.post(
         reverse(LIST), {"action": "delete_selected", "_selected_action": user.pk, "post": "yes"}
     )
 
@@ -144,14 +132,14 @@ def test_staff_touch_no_colleague_nor_his_password(client: Client, clerk: User) 
 
 
 def test_the_list_is_searched_by_address_and_name_at_a_fixed_cost(
-    client: Client, boss: User, django_assert_max_num_queries: Any
+    staff: Client, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(25):
         UserFactory(name=f"Ada the {number}th")
 
     with django_assert_max_num_queries(8):
-        everybody = client.get(reverse(LIST))
-    found = client.get(reverse(LIST), {"q": "24th"})
+        everybody = staff.get(reverse(LIST))
+    found = staff.get(reverse(LIST), {"q": "24th"})
 
     assert len(everybody.context["cl"].result_list) == 26
     assert [user.name for user in found.context["cl"].result_list] == ["Ada the 24th"]

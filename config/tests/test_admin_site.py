@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils import timezone
 from djstripe import models as djstripe
 
-from accounts.models import User
 from accounts.tests.factories import UserFactory
 from orders.models import Order, Review
 from orders.services import open_review
@@ -19,12 +18,6 @@ from payments.tests import support
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss@example.com"))
-    return client
 
 
 def test_anonymous_visitors_are_sent_to_the_shops_own_sign_in(client: Client) -> None:

@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from config.tests.live import Scene, execute, working
 from conftest import Sandbox
 from shop.clock import now
@@ -17,9 +16,7 @@ from shop.clock import now
 @pytest.fixture
 def machinist(client: Client, db: None) -> Client:
     """Somebody of the staff who may see to the machinery."""
-    user = UserFactory(is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="change_procrastinatejob"))
-    client.force_login(user)
+    client.force_login(a_clerk("change_procrastinatejob"))
     return client
 
 
@@ -43,9 +40,9 @@ def test_to_look_asks_nobody(machinist: Client, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_button_examines_and_what_was_found_stays(scene: Scene) -> None:
+def test_the_button_examines_and_what_was_found_stays(scene: Scene, boss: User) -> None:
     client = Client(headers={"Host": "localhost", "X-Forwarded-Proto": "https"})
-    client.force_login(User.objects.create_superuser("boss@example.com"))
+    client.force_login(boss)
     scene.settings.STAFF_EMAIL = ""
     try:
         with working():

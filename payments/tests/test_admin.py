@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
@@ -12,7 +11,7 @@ from djstripe.models import APIKey
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -27,17 +26,6 @@ pytestmark = pytest.mark.django_db
 SENT = {"_form_submitted": "True"}
 ORDERS = "admin:orders_order_changelist"
 INBOX = "admin:payments_inboxevent_changelist"
-
-
-@pytest.fixture
-def boss() -> User:
-    return User.objects.create_superuser("boss@example.com")
-
-
-@pytest.fixture
-def staff(client: Client, boss: User) -> Client:
-    client.force_login(boss)
-    return client
 
 
 def _capture(order: Order, charge: str, amount_minor: int) -> LedgerEntry:
@@ -321,9 +309,7 @@ def test_an_event_shows_why_it_failed_and_its_payload_as_text(staff: Client) -> 
 
 
 def test_who_may_only_look_neither_accepts_nor_retries(client: Client) -> None:
-    clerk = UserFactory(is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client.force_login(clerk)
+    client.force_login(a_clerk("view_.*"))
     order = PendingOrderFactory()
     _capture(order, "ch_1", order.total_minor)
     review, event = _review(order, "ch_1"), _event("evt_1")
@@ -378,9 +364,7 @@ def test_money_in_a_currency_the_shop_does_not_take_is_shown_all_the_same(staff:
 
 
 def test_jobs_are_run_again_or_stopped_only_by_who_may_change_them(client: Client) -> None:
-    clerk = UserFactory(is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename="view_procrastinatejob"))
-    client.force_login(clerk)
+    client.force_login(a_clerk("view_procrastinatejob"))
     _event("evt_1")
     job = ProcrastinateJob.objects.get()
     jobs = reverse("admin:procrastinate_procrastinatejob_changelist")
@@ -388,7 +372,7 @@ def test_jobs_are_run_again_or_stopped_only_by_who_may_change_them(client: Clien
 
     client.post(jobs, cancel)
     assert ProcrastinateJob.objects.get().status == "todo"
-    clerk.user_permissions.add(Permission.objects.get(codename="change_procrastinatejob"))
+    client.force_login(a_clerk("(view|change)_procrastinatejob"))
     client.post(jobs, cancel)
 
     assert ProcrastinateJob.objects.get().status == "cancelled"

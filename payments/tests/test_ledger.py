@@ -7,13 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from orders.models import Order
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
@@ -29,12 +27,6 @@ Kind = LedgerEntry.Kind
 TELLING = {"charge.updated", "charge.dispute.created", "charge.dispute.closed", "refund.updated"}
 DAYS = reverse("admin:payments_ledgerentry_days")
 EXPORT = reverse("admin:payments_ledgerentry_export")
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss@example.com"))
-    return client
 
 
 def _entry(order: Order, kind: Kind, amount_minor: int, at: datetime, **fields: Any) -> LedgerEntry:
@@ -249,11 +241,10 @@ def test_a_range_that_is_none_is_told(
 def test_who_may_not_see_the_ledger_sees_neither_days_nor_file(
     address: str, client: Client
 ) -> None:
-    clerk = UserFactory(is_staff=True)
-    client.force_login(clerk)
+    client.force_login(UserFactory(is_staff=True))
     assert client.get(address).status_code == 403
 
-    clerk.user_permissions.set(Permission.objects.filter(codename="view_ledgerentry"))
+    client.force_login(a_clerk("view_ledgerentry"))
     assert client.get(address).status_code == 200
 
 

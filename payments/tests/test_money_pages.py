@@ -4,12 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import a_clerk
 from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -22,17 +21,6 @@ from shop.tests.factories import VariantFactory
 pytestmark = pytest.mark.django_db
 
 SENT = {"_form_submitted": "True"}
-
-
-@pytest.fixture
-def boss() -> User:
-    return User.objects.create_superuser("boss@example.com")
-
-
-@pytest.fixture
-def staff(client: Client, boss: User) -> Client:
-    client.force_login(boss)
-    return client
 
 
 def page_of(order: Order, action: str) -> str:
@@ -233,9 +221,7 @@ def test_a_review_is_settled_by_hand(staff: Client, boss: User, sandbox: Any) ->
 
 
 def test_who_may_only_look_moves_no_money(client: Client, sandbox: Any) -> None:
-    clerk = UserFactory(is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client.force_login(clerk)
+    client.force_login(a_clerk("view_.*"))
     review = in_review(sandbox)
     before = OrderEvent.objects.count(), LedgerEntry.objects.count()
 

@@ -26,17 +26,6 @@ from shop.tests.factories import CategoryFactory, ProductImageFactory, VariantFa
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def boss() -> Any:
-    return get_user_model().objects.create_superuser("boss@example.com")
-
-
-@pytest.fixture
-def staff(client: Client, boss: Any) -> Client:
-    client.force_login(boss)
-    return client
-
-
 def _product_form(product: Product | None = None, **fields: Any) -> dict[str, Any]:
     """Return what the browser posts for a product with no inline rows, and `fields` on top."""
     form = {
