@@ -21,8 +21,10 @@ from config import logs
 from orders import links
 from orders.models import Order
 from orders.tests.factories import ADDRESS, PendingOrderFactory
+from payments import gateway
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue
+from payments.services import attempts
 from payments.tests import support
 from shop.tests.factories import VariantFactory
 
@@ -241,6 +243,18 @@ def test_a_job_that_fails_says_why_and_stripes_own_request_id(lines: Lines, sand
     assert (failed["event"], failed["level"]) == ("job", "warning")
     assert (failed["outcome"], failed["error"]) == ("failed", "Busy: RateLimitError")
     assert failed["stripe_event_id"] == refused["stripe_event_id"]
+
+
+@pytest.mark.django_db
+def test_a_refusal_names_the_parameter_that_stripe_found_wrong(lines: Lines, sandbox: Any) -> None:
+    order = PendingOrderFactory()
+    lines()
+
+    with pytest.raises(gateway.Refused):
+        attempts.open_attempt(order_id=order.pk, at=order.placed_at)
+
+    (refused,) = lines()
+    assert (refused["status"], refused["param"]) == (400, "expires_at")
 
 
 def test_a_line_that_cannot_be_written_quotes_nothing() -> None:

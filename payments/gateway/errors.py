@@ -68,6 +68,7 @@ def failures() -> Iterator[None]:
             error=type(error).__name__,
             status=error.http_status,
             code=error.code,
+            param=getattr(error, "param", None),
             stripe_request_id=error.request_id,
         )
         raise ours from error
