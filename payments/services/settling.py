@@ -27,6 +27,10 @@ State = PaymentAttempt.State
 ClosedAs = PaymentAttempt.ClosedAs
 Kind = PaymentAttempt.Kind
 
+# So often a payment that failed days later gives its buyer another day: not for ever, as each holds
+# units that others would buy.
+_ANOTHER_DAY = 3
+
 # What Stripe knows a payment by: its own page, or an intent alone.
 Payment = Session | Intent
 
@@ -219,17 +223,23 @@ def _payment_failed(
     attempt.save(update_fields=["state", "closed_as"])
     orders.note(order=order, reason=Reason.PAYMENT_FAILED, cause=cause, at=at)
     if order.is_pending:
-        # The buyer did not linger; the bank did. He gets a day to pay in another way.
-        orders.extend(
-            order=order, hold_until=at + settings.PAY_WITHIN, pay_until=at + settings.PAY_WITHIN
-        )
-        orders.owe_mail(
-            order=order, kind=OrderMail.Kind.PAYMENT_FAILED, cause=str(attempt.key), at=at
-        )
+        _give_another_day(order, attempt, at)
     if is_payable(payment):
         # An intent whose bank debit failed takes another; ours starts anew instead.
         enqueue("end_attempt", attempt_id=attempt.pk)
     _answer_unpaid_review(order, payment, at)
+
+
+def _give_another_day(order: Order, attempt: PaymentAttempt, at: datetime) -> None:
+    """Let the buyer pay in another way: he did not linger, the bank did."""
+    failed = order.events.filter(reason=Reason.PAYMENT_FAILED).count()
+    until = at + settings.PAY_WITHIN if failed <= _ANOTHER_DAY else at
+    orders.extend(order=order, hold_until=until, pay_until=until)
+    # Whose time is over hears within a minute that the order is canceled.
+    if order.pay_by > at:
+        orders.owe_mail(
+            order=order, kind=OrderMail.Kind.PAYMENT_FAILED, cause=str(attempt.key), at=at
+        )
 
 
 def _paid(

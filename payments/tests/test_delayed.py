@@ -10,8 +10,11 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from orders import links
-from orders.models import Order, Status
+from orders import services as orders
+from orders.models import Order, Reason, Status
 from payments.models import PaymentAttempt
+from payments.services import attempts, settling
+from payments.services.holds import expire
 from payments.story import story
 from payments.tests import support
 from payments.tests.money_back import hear
@@ -136,3 +139,45 @@ def test_a_second_try_by_debit_has_mails_of_its_own(sandbox: Any) -> None:
 
     kinds = list(order.mails.values_list("kind", flat=True))
     assert kinds == ["processing", "payment_failed", "processing"]
+
+
+def test_the_books_are_kept_for_three_failed_debits_and_no_longer(sandbox: Any) -> None:
+    order = support.checkout(support.cart_with(VariantFactory())).order
+    opened_at = support.stripe_now()
+    given = []
+
+    for days in (8, 16, 24, 32):
+        attempt = attempts.open_attempt(order_id=order.pk, at=opened_at)
+        sandbox.pay(attempt.url, method="bank_debit")
+        settling.settle(payment=attempts.read(attempt), cause="evt_1", at=opened_at)
+        attempt.refresh_from_db()
+        sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
+        at = opened_at + timedelta(days=days)
+        settling.settle(payment=attempts.read(attempt), cause="evt_2", at=at)
+        order.refresh_from_db()
+        given.append((order.hold_until - at, order.pay_until - at))
+
+    # The last is told by the mail that the order is canceled.
+    assert given == [(timedelta(days=1),) * 2] * 3 + [(timedelta(),) * 2]
+    assert list(order.mails.values_list("kind", flat=True)) == [
+        "processing",
+        "payment_failed",
+    ] * 3 + ["processing"]
+    assert not expire(order_id=order.pk, at=at)
+    assert expire(order_id=order.pk, at=at + timedelta(seconds=1))
+    assert support.reread(order).status == Status.CANCELED
+
+
+def test_a_fourth_failed_debit_leaves_what_time_there_was(sandbox: Any) -> None:
+    attempt = a_debit(sandbox)
+    order, at = support.reread(attempt.order), support.stripe_now()
+    for _ in range(3):
+        orders.note(order=order, reason=Reason.PAYMENT_FAILED, cause="evt_1", at=at)
+    before = order.hold_until, order.pay_until
+
+    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
+    hear(sandbox)
+
+    order.refresh_from_db()
+    assert (order.hold_until, order.pay_until) == before
+    assert f"until {order.pay_by:%-d %B, %H:%M} UTC" in str(mail.outbox[-1].body)
