@@ -294,8 +294,14 @@ def staff(client: Client, boss: "User") -> Client:
 
 
 @pytest.fixture
-def empty_queue(transactional_db: None) -> None:
+def empty_queue(transactional_db: None) -> Iterator[None]:
     """The queue's tables are not Django's, which empties only its own between tests."""
+    _empty_queue()
+    yield
+    _empty_queue()
+
+
+def _empty_queue() -> None:
     with connections["default"].cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 

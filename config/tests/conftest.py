@@ -13,7 +13,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from config.tests.front import MailServer, Proxy, serving
-from config.tests.live import Scene, empty_queue, execute, fit_for_buyers
+from config.tests.live import Scene, execute, fit_for_buyers
 from conftest import Sandbox
 from payments import gateway
 
@@ -30,9 +30,9 @@ def scene(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    empty_queue: None,
 ) -> Iterator[Scene]:
     """All is well."""
-    empty_queue()
     certificate = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(certificate)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -54,4 +54,3 @@ def scene(
         execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
         yield Scene(settings, sandbox, proxy, mail, monkeypatch, stack.callback)
     gateway.client.cache_clear()
-    empty_queue()

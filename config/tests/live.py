@@ -51,11 +51,6 @@ class Scene:
         return f"webhook_endpoints/{WebhookEndpoint.objects.get().id}"
 
 
-def empty_queue() -> None:
-    # Its tables are not Django's, which empties only its own between tests.
-    execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
-
-
 def execute(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)

@@ -86,10 +86,7 @@ def _a_disputed_order(sandbox: Any) -> Order:
     intent = support.stripe_get(f"checkout/sessions/{attempt.session_id}")["payment_intent"]
     sandbox.refund_in_dashboard(intent, amount=100)
     sandbox.dispute(intent)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs(but=())
-    support.run_jobs()
+    support.hear(sandbox.events(), but=())
     return support.reread(attempt.order)
 
 

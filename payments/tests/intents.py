@@ -1,6 +1,5 @@
 """What tests of intents share: one is opened, confirmed as the buyer's client does, and told of."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,12 +34,6 @@ def answer_bank(asked: Any, said: str) -> None:
 def at_stripe(attempt: PaymentAttempt) -> str:
     status: str = support.stripe_get(f"payment_intents/{attempt.intent_id}")["status"]
     return status
-
-
-def hear(events: Sequence[dict[str, Any]]) -> None:
-    for event in events:
-        assert support.deliver(event) == 200
-    support.run_jobs()
 
 
 def after_hold(attempt: PaymentAttempt) -> datetime:

@@ -90,9 +90,7 @@ def test_an_order_is_found_by_number_address_and_stripes_ids(staff: Client, sand
     PendingOrderFactory(email="other@example.com")
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
     attempt.refresh_from_db()
     order = attempt.order
     charge = order.ledger.get(kind=LedgerEntry.Kind.CAPTURE).stripe_id

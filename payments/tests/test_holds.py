@@ -159,7 +159,7 @@ def test_no_order_waits_for_ever_whatever_became_of_its_payment(
     first = standing(order)
     if true == "unpaid":
         sandbox.post(f"bank_debits/{PaymentAttempt.objects.get().intent_id}", outcome="failed")
-        hear_all(sandbox)
+        support.hear(sandbox.events())
     if true == "gone":
         # Until then the key may be the wrong one.
         sandbox.post("clock", advance=24 * 60 * 60)
@@ -226,12 +226,6 @@ def a_round_at_the_end_of_the_hold(sandbox: Any, order: Order) -> None:
     past = support.reread(order).hold_until - now() + timedelta(minutes=1)
     sandbox.post("clock", advance=max(0, round(past.total_seconds())))
     end_overdue_holds.func(0)
-    support.run_jobs()
-
-
-def hear_all(sandbox: Any) -> None:
-    for event in sandbox.events():
-        support.deliver(event)
     support.run_jobs()
 
 

@@ -30,7 +30,6 @@ from payments.tests.intents import (
     at_stripe,
     confirm,
     facts,
-    hear,
     opened,
     reasons,
 )
@@ -81,7 +80,7 @@ def test_its_events_pay_the_order_once_in_any_order_and_repeated(
     events = sandbox.events() * 2
     random.Random(seed).shuffle(events)
 
-    hear(events)
+    support.hear(events)
 
     assert facts(attempt) == ("succeeded", "", "paid", 2_490)
     variant.refresh_from_db()
@@ -96,7 +95,7 @@ def test_a_declined_card_is_an_entry_in_the_story_and_the_intent_stays_open(
 ) -> None:
     assert confirm(attempt, DECLINED)["error"]["code"] == "card_declined"
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("open", "", "pending", 0)
     assert reasons(attempt.order) == ["placed", "failed_card"]
@@ -109,7 +108,7 @@ def test_while_the_bank_asks_the_attempt_is_open_and_nothing_more(
 ) -> None:
     assert confirm(attempt, ASKING)["status"] == "requires_action"
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("open", "", "pending", 0)
     assert reasons(attempt.order) == ["placed"]
@@ -119,11 +118,11 @@ def test_while_the_bank_asks_the_attempt_is_open_and_nothing_more(
 
 def test_a_bank_debit_is_waited_for_and_then_pays(sandbox: Any, attempt: PaymentAttempt) -> None:
     confirm(attempt, DEBIT)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     waiting = facts(attempt)
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert waiting == ("processing", "", "pending", 0)
     assert facts(attempt) == ("succeeded", "", "paid", 2_490)
@@ -137,12 +136,12 @@ def test_a_bank_debit_that_fails_ends_the_intent_and_leaves_a_day_to_pay(
 ) -> None:
     confirm(attempt, DEBIT)
     if told == "as it happens":
-        hear(sandbox.events()[::-1])
+        support.hear(sandbox.events()[::-1])
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
     before = support.stripe_now()
 
-    hear(sandbox.events()[:: 1 if told == "afterwards, backwards" else -1])
-    hear(sandbox.events())
+    support.hear(sandbox.events()[:: 1 if told == "afterwards, backwards" else -1])
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("closed", "failed", "pending", 0)
     assert at_stripe(attempt) == "canceled"
@@ -158,7 +157,7 @@ def test_a_bank_debit_that_is_canceled_at_stripe_has_failed(
     sandbox: Any, attempt: PaymentAttempt
 ) -> None:
     confirm(attempt, DEBIT)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     intent = gateway.retrieve_intent(attempt.intent_id or "")
     at = support.stripe_now() + timedelta(days=3)
 
@@ -178,7 +177,7 @@ def test_a_debit_of_a_closed_intent_that_is_canceled_answers_what_was_asked_abou
     attempt.state, attempt.closed_as = "closed", "superseded"
     attempt.save()
     confirm(attempt, DEBIT)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     asked = Review.objects.get()
     intent = gateway.retrieve_intent(attempt.intent_id or "")
 
@@ -196,11 +195,11 @@ def test_a_card_that_follows_a_failed_debit_on_the_same_intent_pays(
     sandbox: Any, attempt: PaymentAttempt
 ) -> None:
     confirm(attempt, DEBIT)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
     confirm(attempt, GOOD)
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("succeeded", "", "paid", 2_490)
 
@@ -209,7 +208,7 @@ def test_a_question_after_a_failed_debit_does_not_leave_the_order_waiting_for_th
     sandbox: Any, attempt: PaymentAttempt
 ) -> None:
     confirm(attempt, DEBIT)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
     confirm(attempt, ASKING)
 
@@ -225,7 +224,7 @@ def test_an_intent_canceled_at_stripe_makes_room_for_another(
 ) -> None:
     support.stripe_post(f"payment_intents/{attempt.intent_id}/cancel")
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
     again = opened(attempt.order)
 
     assert facts(attempt) == ("closed", "canceled", "pending", 0)
@@ -238,8 +237,8 @@ def test_a_second_charge_on_the_intent_is_booked_and_given_back(
     sandbox.fault(kind="second_charge", times=1)
     confirm(attempt)
 
-    hear(sandbox.events())
-    hear(sandbox.events())
+    support.hear(sandbox.events())
+    support.hear(sandbox.events())
 
     first, second = LedgerEntry.objects.filter(kind="capture")
     refund = Refund.objects.get()
@@ -276,7 +275,7 @@ def test_money_other_than_asked_is_booked_and_put_to_review(
     sandbox.fault(**fault, times=1)
     confirm(attempt)
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     capture = LedgerEntry.objects.get(kind="capture")
     review = Review.objects.get()
@@ -347,7 +346,7 @@ def test_a_payment_of_an_order_that_expired_meanwhile_takes_its_units_again(
     with transaction.atomic():
         orders.cancel(order=attempt.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
 
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("succeeded", "", "paid", 2_490)
     assert reasons(attempt.order) == ["placed", "expiry", "late_capture"]
@@ -366,7 +365,7 @@ def test_the_main_road_takes_few_calls_to_stripe(
     sandbox.post("clock", advance=10)
     caplog.clear()
 
-    hear(sandbox.events()[::-1])
+    support.hear(sandbox.events()[::-1])
 
     intent = f"/v1/payment_intents/{attempt.intent_id}"
     assert asked == ["POST /v1/payment_intents"]
@@ -380,7 +379,7 @@ def test_the_secret_is_for_the_buyer_alone(
     caplog.set_level(logging.INFO)
     attempt = opened(order)
     confirm(attempt)
-    hear(sandbox.events())
+    support.hear(sandbox.events())
 
     read = gateway.retrieve_intent(attempt.intent_id or "")
     event = InboxEvent.objects.get(type="payment_intent.succeeded")

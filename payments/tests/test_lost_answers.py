@@ -70,12 +70,6 @@ def start_fails(sandbox: Any, flow: Flow, order: Order, **fault: Any) -> Payment
     return PaymentAttempt.objects.get()
 
 
-def hear_all(sandbox: Any) -> None:
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
-
-
 @pytest.mark.parametrize("kind", ["drop_answer", "cut", "refuse"])
 def test_a_lost_answer_is_asked_for_again_under_the_same_key(
     sandbox: Any, flow: Flow, order: Order, kind: str
@@ -103,7 +97,7 @@ def test_a_replayed_failure_is_looked_up_and_what_it_made_adopted(
     assert PaymentAttempt.objects.count() == 1
     assert flow.ids() == [attempt.stripe_id]
     flow.pay(sandbox)
-    hear_all(sandbox)
+    support.hear(sandbox.events())
     assert support.reread(order).status == Status.PAID
 
 
@@ -151,7 +145,7 @@ def test_a_payment_whose_answer_was_lost_is_adopted_by_its_event(
     start_fails(sandbox, flow, order, kind="drop_answer", times=1)
     flow.pay(sandbox)
 
-    hear_all(sandbox)
+    support.hear(sandbox.events())
 
     attempt = PaymentAttempt.objects.get()
     assert support.reread(order).status == Status.PAID

@@ -18,10 +18,8 @@ def test_a_processed_event_and_its_objects_are_mirrored_once(sandbox: Any) -> No
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
     sandbox.post("clock", advance=10)
-    for event in sandbox.events() * 2:
-        support.deliver(event)
 
-    support.run_jobs(but=())
+    support.hear(sandbox.events() * 2, but=())
 
     attempt.refresh_from_db()
     assert [session.id for session in Session.objects.all()] == [attempt.session_id]
@@ -38,9 +36,7 @@ def test_a_processed_event_and_its_objects_are_mirrored_once(sandbox: Any) -> No
 def test_an_outage_of_stripe_is_waited_out_by_the_mirror_too(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
     done = InboxEvent.objects.get(type="checkout.session.completed", state="done")
     sandbox.fault(kind="error_before", times=None)
 

@@ -277,9 +277,7 @@ def test_pay_now_opens_another_session_when_the_old_is_gone_until_the_deadline(
 def test_pay_now_on_a_paid_order_leads_to_its_page(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
 
     answer = Client().post(signed("pay", attempt.order))
 

@@ -126,9 +126,7 @@ def test_a_total_at_the_minimum_of_stripe_can_be_paid(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory(price_minor=50)))
 
     assert sandbox.pay(attempt.url).status_code == 303
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
     assert support.reread(attempt.order).status == Status.PAID
 
 
@@ -159,9 +157,7 @@ def test_a_currency_without_decimals_is_paid_to_the_unit(sandbox: Any) -> None:
 
     attempt = support.checkout(cart)
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
 
     order = support.reread(attempt.order)
     assert (order.status, order.total_minor, order.currency) == (Status.PAID, 2_768, "JPY")
@@ -216,9 +212,7 @@ def test_what_was_added_to_the_cart_after_placing_stays_when_the_order_is_paid(
     cart.lines.filter(variant=bought).update(quantity=3)
 
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
 
     assert dict(cart.lines.values_list("variant", "quantity")) == {bought.pk: 2, added.pk: 1}
 
@@ -229,9 +223,7 @@ def test_a_second_tab_cannot_order_again_what_is_paid_but_not_yet_out_of_the_car
     cart = support.cart_with(VariantFactory())
     attempt = support.checkout(cart)
     sandbox.pay(attempt.url)
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs(but=("mirror_event", "empty_cart"))
+    support.hear(sandbox.events(), but=("mirror_event", "empty_cart"))
 
     with pytest.raises(placing.AlreadyPaid) as refusal:
         support.checkout(cart)

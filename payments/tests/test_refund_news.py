@@ -180,9 +180,7 @@ def test_an_answer_that_was_lost_is_adopted_from_the_event(sandbox: Any) -> None
     with pytest.raises(gateway.Unreachable):
         refunds.send(refund_id=refund.pk, at=support.stripe_now())
 
-    for event in reversed(sandbox.events()):
-        support.deliver(event)
-    support.run_jobs(but=("mirror_event", "send_refund"))
+    support.hear(reversed(sandbox.events()), but=("mirror_event", "send_refund"))
 
     refund = Refund.objects.get()
     assert (refund.source, refund.state) == ("staff", "succeeded")

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from orders.models import Order, Review, Status
 from orders.services import open_review
@@ -18,14 +17,7 @@ from payments.tests.money_back import ask, charge_of, hear, intent_of, money, pa
 from payments.tests.test_races import all_at_once
 from shop.tests.factories import VariantFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def empty_queue(transactional_db: None) -> None:
-    """Leave no job of an earlier test: the queue's tables are not Django's to empty."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def test_two_of_staff_who_refund_all_of_it_at_once_refund_it_once(sandbox: Any) -> None:

@@ -148,9 +148,7 @@ def test_a_form_sent_twice_asks_once(sandbox: Any) -> None:
 def test_a_disputed_payment_is_not_refunded(sandbox: Any) -> None:
     order = paid_order(sandbox)
     sandbox.dispute(intent_of(order))
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
 
     with pytest.raises(CannotRefund, match="disputed"):
         ask(order, 1_00)

@@ -123,9 +123,7 @@ def test_nobody_is_reminded_of_what_is_settled_or_under_way(happens: Any) -> Non
 def test_the_job_mails_the_link_by_which_the_order_is_paid(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url, card="4000000000000002")
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
+    support.hear(sandbox.events())
     sandbox.post("clock", advance=11 * 60)
 
     remind_of_declined_cards.func(0)

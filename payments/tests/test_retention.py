@@ -91,9 +91,7 @@ def test_a_pruned_event_is_known_when_it_comes_again_and_is_not_copied() -> None
 def test_dj_stripes_copies_of_events_go_with_age_and_the_story_stays(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
-    for told in sandbox.events():
-        support.deliver(told)
-    support.run_jobs(but=())
+    support.hear(sandbox.events(), but=())
     story = list(attempt.order.events.values())
     made_at = set(InboxEvent.objects.values_list("made_at", flat=True))
     assert Event.objects.count() == 2

@@ -35,12 +35,6 @@ def answer(question: str, said: str) -> int:
     return requests.post(question, {"answer": said}, allow_redirects=False, timeout=10).status_code
 
 
-def hear_all(sandbox: Any) -> None:
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
-
-
 def facts(attempt: PaymentAttempt) -> tuple[str, str, int]:
     """Return the states of attempt and order, and the number of captures."""
     attempt.refresh_from_db()
@@ -51,7 +45,7 @@ def facts(attempt: PaymentAttempt) -> tuple[str, str, int]:
 def test_a_question_under_way_is_an_open_attempt_and_nothing_more(
     sandbox: Any, attempt: PaymentAttempt, question: str
 ) -> None:
-    hear_all(sandbox)
+    support.hear(sandbox.events())
     attempts.reconcile(attempt=attempt, at=support.stripe_now())
 
     session = gateway.retrieve_session(attempt.session_id or "")
@@ -70,8 +64,8 @@ def test_a_confirmed_payment_is_booked_once(
 ) -> None:
     assert [answer(question, "complete") for _ in range(2)] == [303, 409]
 
-    hear_all(sandbox)
-    hear_all(sandbox)
+    support.hear(sandbox.events())
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("succeeded", Status.PAID, 1)
     capture = attempt.order.ledger.get(kind=LedgerEntry.Kind.CAPTURE)
@@ -82,12 +76,12 @@ def test_a_refused_confirmation_leaves_the_order_open_for_another_card(
     sandbox: Any, attempt: PaymentAttempt, question: str
 ) -> None:
     assert answer(question, "fail") == 303
-    hear_all(sandbox)
+    support.hear(sandbox.events())
     failed = facts(attempt)
     noted = attempt.order.events.filter(reason=Reason.FAILED_CARD).count()
 
     assert sandbox.pay(attempt.url).status_code == 303
-    hear_all(sandbox)
+    support.hear(sandbox.events())
 
     assert (failed, noted) == (("open", Status.PENDING, 0), 1)
     assert facts(attempt) == ("succeeded", Status.PAID, 1)
@@ -100,7 +94,7 @@ def test_an_order_that_ends_during_the_question_cannot_be_paid_any_more(
     assert holds.expire(order_id=attempt.order_id, at=later) is True
 
     assert answer(question, "complete") == 410
-    hear_all(sandbox)
+    support.hear(sandbox.events())
 
     assert facts(attempt) == ("closed", Status.CANCELED, 0)
 

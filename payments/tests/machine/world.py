@@ -215,7 +215,7 @@ class World(RuleBasedStateMachine):
         while row := _waiting(tried, newest_first):
             tried.add(row.pk)
             try:
-                support._run(row)
+                support.run_job(row)
             except Killed:
                 return
             except (gateway.GatewayError, *PASSING) as error:
