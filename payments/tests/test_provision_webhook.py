@@ -1,4 +1,4 @@
-"""The webhook's endpoint: made at Stripe or by hand, kept up to date, one whatever happens."""
+"""The webhook's endpoint at Stripe: made there, kept up to date, one whatever happens."""
 
 import re
 import signal
@@ -18,9 +18,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from payments import gateway
 from payments.models import InboxEvent
-from payments.services import endpoints
 from payments.services.news import HANDLED
 from payments.tests import support
+from payments.tests.provisioning import at_stripe, provision, the_row, whole
 from shop.tests.factories import VariantFactory
 from shop.tests.waiting import wait_until
 
@@ -44,29 +44,6 @@ def fresh_client() -> Iterator[None]:
     gateway.client.cache_clear()
     yield
     gateway.client.cache_clear()
-
-
-def provision(**options: Any) -> tuple[str, str]:
-    """Run the command; returns the address on stdout and what it tells on stderr."""
-    out, err = StringIO(), StringIO()
-    call_command("provision_webhook", stdout=out, stderr=err, **options)
-    secrets = WebhookEndpoint.objects.exclude(secret="").values_list("secret", flat=True)
-    assert not any(secret in out.getvalue() + err.getvalue() for secret in secrets)
-    return out.getvalue().rstrip("\n"), err.getvalue()
-
-
-def at_stripe() -> list[dict[str, Any]]:
-    """Return Stripe's endpoints, newest first."""
-    found: list[dict[str, Any]] = support.stripe_get("webhook_endpoints?limit=100")["data"]
-    return found
-
-
-def the_row() -> WebhookEndpoint:
-    return WebhookEndpoint.objects.get()
-
-
-def whole(row: WebhookEndpoint) -> dict[str, Any]:
-    return dict(WebhookEndpoint.objects.filter(pk=row.pk).values().get())
 
 
 def test_the_endpoint_is_made_at_stripe_and_its_row_kept(by_api: Any) -> None:
@@ -325,88 +302,6 @@ def test_an_old_endpoint_that_stays_is_said_and_deleted_by_the_next_run(by_api: 
 
     assert f"Done:  deleted the old endpoint {before.id} at Stripe.\n" in told
     assert [found["id"] for found in at_stripe()] == [the_row().id]
-
-
-@pytest.mark.parametrize(
-    "site",
-    [
-        "http://shop.example",
-        "https://localhost",
-        "https://shop.localhost",
-        "https://127.0.0.1:8000",
-        "https://192.168.1.2",
-        "https://[::1]",
-        "https://shop",
-    ],
-)
-def test_a_site_out_of_stripes_reach_is_led_to_the_cli(
-    by_api: Any, settings: Settings, site: str
-) -> None:
-    del settings.STRIPE_API_HOST
-    settings.SITE_URL = site
-
-    with pytest.raises(CommandError) as failure:
-        provision()
-
-    assert str(failure.value).splitlines() == [
-        f"Stripe cannot post to {site}: SITE_URL must be an https address on the internet.",
-        "On your own machine let Stripe CLI carry the events:",
-        "",
-        "  STRIPE_WEBHOOK_SECRET=$(stripe listen --print-secret) manage.py provision_webhook",
-    ]
-    assert not WebhookEndpoint.objects.exists()
-
-
-@pytest.mark.parametrize("site", ["https://shop.example", "https://8.8.8.8"])
-def test_a_public_site_is_within_reach(settings: Settings, site: str) -> None:
-    settings.SITE_URL = site
-
-    assert endpoints.is_reachable_by_stripe()
-
-
-def test_stripe_cli_gets_its_command_word_for_word(settings: Settings) -> None:
-    del settings.STRIPE_API_HOST
-    settings.STRIPE_WEBHOOK_SECRET = "whsec_of_the_cli"
-
-    address, told = provision()
-
-    assert (the_row().secret, the_row().url) == ("whsec_of_the_cli", address)
-    assert f"\n  stripe listen --events {','.join(HANDLED)} --forward-to {address}\n" in told
-    assert settings.STRIPE_API_VERSION in told
-    assert "made by hand" not in told
-
-
-def test_a_public_site_with_a_secret_is_told_of_both_ways(settings: Settings) -> None:
-    del settings.STRIPE_API_HOST
-    settings.SITE_URL = "https://shop.example"
-
-    _, told = provision()
-
-    assert "Or an endpoint made by hand" in told
-    assert "take STRIPE_WEBHOOK_SECRET" in told
-
-
-def test_a_secret_given_keeps_the_address_and_takes_its_next_value(
-    settings: Settings,
-) -> None:
-    first = provision()
-    before = whole(the_row())
-    again = provision()
-    unchanged = whole(the_row())
-
-    settings.STRIPE_WEBHOOK_SECRET = "whsec_new"
-    address, told = provision()
-
-    assert first[0] == again[0] == address
-    assert unchanged == before
-    assert "Done:  nothing; the address below has this secret already.\n" in again[1]
-    assert "Done:  set secret of the address below.\n" in told
-    assert the_row().secret == "whsec_new"
-
-
-def test_a_secret_given_cannot_be_renewed() -> None:
-    with pytest.raises(CommandError, match=r"^--renew is for"):
-        provision(renew=True)
 
 
 def test_a_copy_of_all_endpoints_by_dj_stripe_keeps_address_and_secret(by_api: Any) -> None:
