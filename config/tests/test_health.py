@@ -114,6 +114,7 @@ def test_an_endpoint_that_an_upgrade_left_behind_is_told(all_well: None) -> None
         ("received", 2, "behind"),
         ("retrying", 0.5, "ok"),
         ("done", 2, "ok"),
+        ("ignored", 2, "ok"),
     ],
 )
 def test_events_that_failed_or_are_tried_for_long_are_told(

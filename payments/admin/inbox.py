@@ -2,15 +2,23 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import cast
 from urllib.parse import urlencode
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize, truncatechars
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.models import User
 from payments.admin import display
 from payments.models import InboxEvent
 from payments.services import inbox
@@ -34,6 +42,22 @@ _WORDS = {
     "UnknownAttempt": "A payment of this shop that its database does not know: a restored backup?",
     "OperationalError": "The database was busy or away.",
 }
+
+
+_SET_ASIDE = (
+    "For what no retry will mend. It is not counted as failed any more, and nobody is told of it "
+    "again. Nothing is booked: settle the money by hand first. Retry stays possible until what "
+    "Stripe wrote is removed."
+)
+
+
+class SetAsideForm(BaseDialogForm):  # type: ignore[misc]  # Unfold has no types
+    why = forms.CharField(
+        label="Why",
+        max_length=200,
+        help_text="For whoever looks at it later: what was done about the money.",
+        widget=UnfoldAdminTextInputWidget,
+    )
 
 
 class TypeFilter(admin.SimpleListFilter):
@@ -84,8 +108,8 @@ class InboxEventAdmin(ReadOnlyAdmin):
         ("source", "api_version", "livemode"),
         "pretty_payload",
     )
-    actions = ("retry_selected",)
-    actions_detail = ("retry",)
+    actions = ("retry_selected", "set_aside_selected")
+    actions_detail = ("retry", "set_aside")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboxEvent]:
         events: QuerySet[InboxEvent] = super().get_queryset(request).select_related("order")
@@ -95,6 +119,8 @@ class InboxEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="why it failed")
     def why(self, event: InboxEvent) -> str:
+        if event.set_aside_why:
+            return f"Set aside: {event.set_aside_why}"
         kind = event.last_error.partition(":")[0]
         return _WORDS.get(kind) or truncatechars(event.last_error, 80)
 
@@ -132,11 +158,47 @@ class InboxEventAdmin(ReadOnlyAdmin):
         permission="retry",
     )
     def retry(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        event = self._event(request, object_id)
+        _retry(request, [event.pk])
+        return reload(event)
+
+    @admin.action(description="Set failed events aside", permissions=["retry"])
+    def set_aside_selected(
+        self, request: HttpRequest, queryset: QuerySet[InboxEvent]
+    ) -> HttpResponse | None:
+        is_sent = "_form_submitted" in request.POST
+        form = SetAsideForm(request, data=request.POST if is_sent else None)
+        if form.is_valid():
+            _set_aside(request, queryset.values_list("pk", flat=True), form)
+            return None
+        chosen = ("action", "select_across", "_selected_action")
+        context = self.admin_site.each_context(request) | {
+            "title": "Set failed events aside",
+            "opts": self.opts,
+            "text": _SET_ASIDE,
+            "form": form,
+            "chosen": [(name, value) for name in chosen for value in request.POST.getlist(name)],
+        }
+        status = 422 if form.errors else 200
+        return TemplateResponse(request, "admin/payments/set_aside.html", context, status=status)
+
+    @dialog(
+        label="Set aside",
+        icon="archive",
+        text=_SET_ASIDE,
+        permission="retry",
+        form=SetAsideForm,
+    )
+    def set_aside(self, request: HttpRequest, form: SetAsideForm, object_id: str) -> HttpResponse:
+        event = self._event(request, object_id)
+        _set_aside(request, [event.pk], form)
+        return reload(event)
+
+    def _event(self, request: HttpRequest, object_id: str) -> InboxEvent:
         event: InboxEvent | None = self.get_object(request, object_id)
         if event is None:
             raise Http404
-        _retry(request, [event.pk])
-        return reload(event)
+        return event
 
 
 def _retry(request: HttpRequest, inbox_ids: Iterable[int]) -> None:
@@ -148,6 +210,19 @@ def _retry(request: HttpRequest, inbox_ids: Iterable[int]) -> None:
             "Nothing to retry: only failed events run again. The others are done, or are tried"
             " again by themselves.",
         )
+
+
+@transaction.atomic
+def _set_aside(request: HttpRequest, inbox_ids: Iterable[int], form: SetAsideForm) -> None:
+    """Set events aside, and keep in the history of each who did it, and why."""
+    why, user = form.cleaned_data["why"], cast(User, request.user)
+    aside = inbox.set_aside(inbox_ids=inbox_ids, why=why, at=now())
+    LogEntry.objects.log_actions(user.pk, aside, CHANGE, f"Set aside: {why}")
+    if aside:
+        count = len(aside)
+        messages.success(request, f"{count} event{pluralize(count)} set aside.")
+    else:
+        messages.warning(request, "Nothing to set aside: only failed events are.")
 
 
 def _tags(event: InboxEvent) -> dict[str, str]:

@@ -13,6 +13,11 @@ class InboxQuerySet(models.QuerySet["InboxEvent"]):
         """Keep events that are still to be processed, by themselves or by a person's word."""
         return self.filter(state__in=InboxEvent.UNFINISHED)
 
+    def retryable(self) -> Self:
+        """Keep events that may run again by a person's word: failed, or set aside by somebody."""
+        failed = Q(state=InboxEvent.State.FAILED)
+        return self.filter(failed | Q(payload__isnull=False) & ~Q(set_aside_why=""))
+
 
 class InboxEvent(models.Model):
     """A Stripe event, verified, stored once, and processed by the worker."""
@@ -41,6 +46,12 @@ class InboxEvent(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
+    set_aside_why = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Why a person had it ignored, as no retry would mend it.",
+    )
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="inbox_events")
     received_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

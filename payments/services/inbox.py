@@ -76,8 +76,24 @@ def record_failure(*, inbox_id: int, error: BaseException, earlier_tries: int) -
 
 
 def retry(*, inbox_ids: Iterable[int]) -> int:
-    """Queue failed events once more and return how many; the others are left alone."""
-    return _requeue(InboxEvent.objects.filter(pk__in=inbox_ids, state=State.FAILED))
+    """Queue once more events that failed, set aside or not, and return how many.
+
+    The others are left alone, and so is what was set aside so long ago that its payload is gone.
+    """
+    return _requeue(InboxEvent.objects.retryable().filter(pk__in=inbox_ids))
+
+
+@transaction.atomic
+def set_aside(*, inbox_ids: Iterable[int], why: str, at: datetime) -> QuerySet[InboxEvent]:
+    """Have failed events ignored that no retry will mend, and return them.
+
+    The others are left alone. What they tell of is not booked by it: the audit goes on naming it.
+    """
+    failed = InboxEvent.objects.filter(pk__in=inbox_ids, state=State.FAILED)
+    found = list(failed.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    rows = InboxEvent.objects.defer("payload").filter(pk__in=found)
+    rows.update(state=State.IGNORED, set_aside_why=why, finished_at=at)
+    return rows
 
 
 def requeue_stranded(*, at: datetime) -> int:
@@ -99,7 +115,9 @@ def _requeue(found: QuerySet[InboxEvent]) -> int:
     """Queue events as if they had just come. They are locked: who comes second finds none."""
     rows = found.select_for_update(no_key=True, skip_locked=True).order_by("pk")
     inbox_ids = list(rows.values_list("pk", flat=True))
-    InboxEvent.objects.filter(pk__in=inbox_ids).update(state=State.RECEIVED)
+    InboxEvent.objects.filter(pk__in=inbox_ids).update(
+        state=State.RECEIVED, finished_at=None, set_aside_why=""
+    )
     for inbox_id in inbox_ids:
         enqueue("process_event", inbox_id=inbox_id)
     return len(inbox_ids)

@@ -9,10 +9,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order
 from payments.models import InboxEvent
-from payments.services import inbox, news, settling
+from payments.services import counters, inbox, news, retention, settling
 from payments.services.settling import StaleRead
 from payments.tasks import requeue_stranded_events
 from payments.tests import support
+from payments.tests.audits import audit
 from payments.tests.snapshots import everything
 from shop.clock import now
 from shop.tests.factories import VariantFactory
@@ -97,21 +98,93 @@ def test_refunds_and_disputes_of_another_sites_charge_are_ignored(sandbox: Any) 
     }
 
 
-def test_a_payment_with_our_tag_and_no_attempt_ends_failed_and_says_why(sandbox: Any) -> None:
+def unknown_payment(sandbox: Any) -> InboxEvent:
+    """Return the event of a payment with our tag that names no attempt, and its job."""
     support.checkout(support.cart_with(VariantFactory()))
     sandbox.post("events", kind="unknown")
     (told,) = [e for e in sandbox.events() if e["type"] == "checkout.session.completed"]
     support.deliver(told)
-    row = InboxEvent.objects.get()
+    return InboxEvent.objects.get()
 
-    for earlier in range(5):
+
+def fail(row: InboxEvent, tries: int = 5) -> None:
+    """Try to process it until it ends failed, as the worker does, and take its job away."""
+    for earlier in range(5 - tries, 5):
         with pytest.raises(settling.UnknownAttempt) as failure:
             inbox.process(inbox_id=row.pk, at=now())
         inbox.record_failure(inbox_id=row.pk, error=failure.value, earlier_tries=earlier)
-
+    ProcrastinateJob.objects.filter(task_name="payments.tasks.process_event").delete()
     row.refresh_from_db()
+
+
+def test_a_payment_with_our_tag_and_no_attempt_ends_failed_and_says_why(sandbox: Any) -> None:
+    row = unknown_payment(sandbox)
+
+    fail(row)
+
     assert (row.state, row.attempts, row.order) == ("failed", 5, None)
     assert row.last_error.startswith("UnknownAttempt: cs_")
+
+
+def test_what_is_set_aside_rings_no_more_yet_the_audit_names_it(sandbox: Any) -> None:
+    row = unknown_payment(sandbox)
+    fail(row)
+    charge_id = support.stripe_get("charges?limit=1")["data"][0]["id"]
+    assert counters.inbox(at=now())["failed"].count == 1
+
+    at = now()
+    aside = inbox.set_aside(inbox_ids=[row.pk], why="Given back by hand", at=at)
+
+    assert list(aside) == [row]
+    row.refresh_from_db()
+    assert (row.state, row.finished_at, row.attempts) == ("ignored", at, 5)
+    assert row.set_aside_why == "Given back by hand"
+    assert row.last_error.startswith("UnknownAttempt: cs_")
+    assert {waiting.count for waiting in counters.inbox(at=now()).values()} == {0}
+    # What just happened is not missed yet.
+    sandbox.post("clock", advance=11 * 60)
+    code, said = audit("--stripe")
+    assert code == 1
+    assert f"capture {charge_id}" in said
+
+
+def test_what_was_set_aside_truly_runs_again_when_a_person_says_so(sandbox: Any) -> None:
+    row = unknown_payment(sandbox)
+    fail(row)
+    inbox.set_aside(inbox_ids=[row.pk], why="By mistake", at=now())
+
+    inbox.process(inbox_id=row.pk, at=now())
+    assert (inbox.retry(inbox_ids=[row.pk]), queued()) == (1, 1)
+
+    row.refresh_from_db()
+    assert (row.state, row.finished_at, row.set_aside_why) == ("received", None, "")
+    fail(row, tries=1)
+    assert (row.state, row.attempts) == ("failed", 6)
+
+
+def test_only_what_failed_is_set_aside(sandbox: Any) -> None:
+    row = unknown_payment(sandbox)
+    for state in ("received", "retrying", "done", "ignored"):
+        InboxEvent.objects.update(state=state)
+        before = InboxEvent.objects.values().get()
+
+        assert list(inbox.set_aside(inbox_ids=[row.pk], why="Why not", at=now())) == []
+
+        assert InboxEvent.objects.values().get() == before
+
+
+def test_what_was_set_aside_is_pruned_as_all_that_is_finished(sandbox: Any, settings: Any) -> None:
+    row = unknown_payment(sandbox)
+    fail(row)
+    at = now()
+    inbox.set_aside(inbox_ids=[row.pk], why="Given back by hand", at=at)
+    kept_until = at + timedelta(days=settings.INBOX_KEEP_DAYS)
+
+    assert retention.prune(at=kept_until) == 0
+    assert retention.prune(at=kept_until + timedelta(seconds=1)) == 1
+
+    # By what Stripe wrote it would know where to look.
+    assert (inbox.retry(inbox_ids=[row.pk]), queued()) == (0, 0)
 
 
 @pytest.mark.parametrize(

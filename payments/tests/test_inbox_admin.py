@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
@@ -11,7 +12,7 @@ from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from orders import services as orders
 from orders.models import Review
 from orders.tests.factories import PendingOrderFactory
@@ -23,12 +24,6 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/admin/payments/inboxevent/"
 SENT = {"_form_submitted": "True"}
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss@example.com"))
-    return client
 
 
 def an_event(event_id: str, state: str = "failed", **more: Any) -> InboxEvent:
@@ -150,6 +145,84 @@ def test_one_click_retries_one_event_and_says_so(staff: Client) -> None:
 
     assert [job.args["inbox_id"] for job in ProcrastinateJob.objects.all()] == [row.pk]
     assert "1 failed event will run again." in page(staff, row)
+
+
+def history(staff: Client, row: InboxEvent) -> str:
+    return staff.get(reverse("admin:payments_inboxevent_history", args=[row.pk])).content.decode()
+
+
+def test_one_event_is_set_aside_with_a_word_of_why_and_its_history_says_who(
+    staff: Client, boss: User
+) -> None:
+    row = an_event("evt_1")
+    address = reverse("admin:payments_inboxevent_set_aside", args=[row.pk])
+
+    assert "For what no retry will mend" in staff.get(address).content.decode()
+    assert "This field is required" in staff.post(address, SENT | {"why": " "}).content.decode()
+    row.refresh_from_db()
+    assert row.state == "failed"
+    for _ in range(2):
+        staff.post(address, SENT | {"why": "Given back by hand"})
+
+    row.refresh_from_db()
+    assert (row.state, row.set_aside_why) == ("ignored", "Given back by hand")
+    told = page(staff, row)
+    assert "Set aside: Given back by hand" in told
+    assert "1 event set aside." in told
+    assert "Nothing to set aside" in told
+    (entry,) = LogEntry.objects.all()
+    assert (entry.user, entry.change_message) == (boss, "Set aside: Given back by hand")
+    assert "Set aside: Given back by hand" in history(staff, row)
+    assert "Nothing waits for you." in staff.get("/admin/").content.decode()
+
+
+def test_many_events_are_set_aside_at_once_after_a_word_of_why(staff: Client) -> None:
+    rows = [an_event(f"evt_{number}") for number in range(3)]
+    done = an_event("evt_done", "done")
+    chosen = {
+        "action": "set_aside_selected",
+        "_selected_action": [row.pk for row in (*rows[:2], done)],
+    }
+
+    asked = staff.post(LIST, chosen)
+    assert (asked.status_code, shown(staff, state__exact="ignored")) == (200, [])
+    sent = dict(asked.context["chosen"])
+    assert sent == {"action": "set_aside_selected", "_selected_action": str(done.pk)}
+    assert staff.post(LIST, chosen | SENT | {"why": ""}).status_code == 422
+    answer = staff.post(LIST, chosen | SENT | {"why": "A restored backup"}, follow=True)
+
+    assert "2 events set aside." in answer.content.decode()
+    assert shown(staff, state__exact="ignored") == ["evt_1", "evt_0"]
+    assert shown(staff, state__exact="failed") == ["evt_2"]
+    assert LogEntry.objects.count() == 2
+    done.refresh_from_db()
+    assert (done.state, done.set_aside_why) == ("done", "")
+
+
+def test_an_event_that_was_set_aside_runs_again_by_one_click(staff: Client) -> None:
+    row = an_event("evt_1", "ignored", set_aside_why="By mistake", finished_at=now())
+
+    staff.post(reverse("admin:payments_inboxevent_retry", args=[row.pk]), SENT)
+
+    assert [job.args["inbox_id"] for job in ProcrastinateJob.objects.all()] == [row.pk]
+    assert "Set aside" not in page(staff, row).split('id="content"')[1].split("Payload")[0]
+
+
+def test_who_may_only_look_sets_nothing_aside(client: Client) -> None:
+    client.force_login(a_clerk("view_inboxevent"))
+    row = an_event("evt_1")
+    address = reverse("admin:payments_inboxevent_set_aside", args=[row.pk])
+
+    assert client.get(address).status_code == 403
+    assert client.post(address, SENT | {"why": "Why not"}).status_code == 403
+    client.post(
+        LIST,
+        SENT | {"action": "set_aside_selected", "_selected_action": [row.pk], "why": "Why not"},
+    )
+
+    assert address not in page(client, row)
+    row.refresh_from_db()
+    assert (row.state, LogEntry.objects.count()) == ("failed", 0)
 
 
 def test_the_front_page_says_what_waits_for_whom(client: Client) -> None:
