@@ -24,6 +24,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -278,6 +279,12 @@ def sandbox(sandbox_process: Sandbox) -> Iterator[Sandbox]:
     sandbox_process.post("reset")
     yield sandbox_process
     Path(settings.CLOCK_OFFSET_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits() -> None:
+    """Let no test meet the tries that others counted."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -1,16 +1,5 @@
-from collections.abc import Iterator
-
 import pytest
-from django.core.cache import cache
 from pytest_django import Settings
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits() -> Iterator[None]:
-    """Let no test meet the tries that others counted."""
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)

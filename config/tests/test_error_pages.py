@@ -3,18 +3,12 @@
 import re
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, RequestFactory
 from django.views.defaults import permission_denied, server_error
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertContains
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits() -> None:
-    cache.clear()
 
 
 def assert_framed(page: str) -> None:

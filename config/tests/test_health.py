@@ -52,13 +52,11 @@ def without_database() -> Iterator[None]:
 
 
 @pytest.fixture
-def all_well(db: None) -> Iterator[None]:
+def all_well(db: None) -> None:
     """A worker that beats, nothing that waits, an endpoint, and Stripe asked just now."""
     support.endpoint_row()
     execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
     cache.set("stripe-check", ("ok", now()), timeout=None)
-    yield
-    cache.clear()
 
 
 @pytest.mark.django_db
@@ -150,7 +148,6 @@ def test_without_the_database_the_rest_is_still_told() -> None:
     with without_database():
         answer = deep_answer()
 
-    cache.clear()
     assert answer == is_ill(
         database="unreachable", queue="unknown", webhook="unknown", inbox="unknown"
     )

@@ -10,22 +10,21 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.tests.factories import UserFactory
-from cart.access import COOKIE, _signer
 from config import logs
 from orders import links
 from orders.models import Order
-from orders.tests.factories import ADDRESS, PendingOrderFactory
+from orders.tests.factories import PendingOrderFactory
 from payments import gateway
 from payments.models import InboxEvent, PaymentAttempt
 from payments.queue import enqueue
 from payments.services import attempts
 from payments.tests import support
+from payments.tests.browsing import order_by_form, visitor
 from shop.tests.factories import VariantFactory
 
 REQUEST_ID = "9f86d081-proxy.1"
@@ -50,24 +49,8 @@ def lines() -> Iterator[Lines]:
     handler.setStream(usual)
 
 
-@pytest.fixture(autouse=True)
-def fresh_limits() -> None:
-    cache.clear()
-
-
 def buyer_with_cart() -> Client:
-    client = Client(headers={"X-Request-ID": REQUEST_ID})
-    cart = support.cart_with(VariantFactory())
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
-    return client
-
-
-def place(client: Client) -> Any:
-    page = client.get("/checkout/").content.decode()
-    found = re.search(r'name="fingerprint" value="([^"]+)"', page)
-    assert found
-    form = {"email": "reader@example.com", **ADDRESS, "fingerprint": found[1]}
-    return client.post("/checkout/", form)
+    return visitor(support.cart_with(VariantFactory()), headers={"X-Request-ID": REQUEST_ID})
 
 
 @pytest.mark.django_db
@@ -164,7 +147,7 @@ def test_from_the_checkout_to_the_mail_the_lines_are_tied_together(
 ) -> None:
     client = buyer_with_cart()
 
-    place(client)
+    order_by_form(client)
 
     order, attempt = Order.objects.get(), PaymentAttempt.objects.get()
     _page, placed = lines()
@@ -227,7 +210,7 @@ def test_a_job_of_the_clock_is_silent_and_gives_an_id_to_those_it_queues(
 @pytest.mark.django_db
 def test_a_job_that_fails_says_why_and_stripes_own_request_id(lines: Lines, sandbox: Any) -> None:
     client = buyer_with_cart()
-    place(client)
+    order_by_form(client)
     attempt = PaymentAttempt.objects.get()
     sandbox.pay(attempt.url)
     support.deliver(next(e for e in sandbox.events() if e["type"].endswith("completed")))

@@ -5,27 +5,21 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from accounts.tests.factories import UserFactory
-from cart.access import COOKIE, _signer
 from payments.tests import support
+from payments.tests.browsing import cookie_of
 from shop.tests.factories import CategoryFactory, VariantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits() -> None:
-    cache.clear()
 
 
 @pytest.fixture
 def visitor(client: Client) -> Client:
     """A guest with a cart of two books."""
     cart = support.cart_with(VariantFactory(price_minor=8_90), quantity=2)
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
+    client.cookies.load(cookie_of(cart))
     return client
 
 
@@ -106,7 +100,7 @@ def test_a_short_line_is_marked_before_anybody_tries(
     client: Client, on_hand: int, words: str
 ) -> None:
     cart = support.cart_with(VariantFactory(on_hand=on_hand), quantity=2)
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
+    client.cookies.load(cookie_of(cart))
 
     page = shown(client.get("/checkout/"))
 

@@ -20,7 +20,6 @@ from django.test import Client
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from cart.access import COOKIE, _signer
 from orders.models import Order, OrderMail, Status
 from orders.tests.factories import ADDRESS
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
@@ -28,6 +27,7 @@ from payments.queue import enqueue
 from payments.services import reconciliation
 from payments.tasks import end_overdue_holds
 from payments.tests import money_back, support
+from payments.tests.browsing import cookie_of
 from payments.tests.processes import PROJECT, hidden_fields, run_code, start_worker, web
 from shop.clock import now
 from shop.models import Variant
@@ -267,7 +267,7 @@ def test_a_buyer_whose_order_killed_the_web_process_orders_once_and_pays(
     shop: Shop, client: Client, fault_point: str
 ) -> None:
     cart = support.cart_with(shop.variant)
-    cookies = {COOKIE: _signer.sign(str(cart.public_id))}
+    cookies = cookie_of(cart)
     form = ADDRESS | {"email": "reader@example.com"}
 
     with (

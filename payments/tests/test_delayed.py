@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client, override_settings
-from django.urls import reverse
 
 from orders import links
 from orders import services as orders
@@ -17,6 +16,7 @@ from payments.services import attempts, settling
 from payments.services.holds import expire
 from payments.story import story
 from payments.tests import support
+from payments.tests.browsing import signed
 from payments.tests.money_back import hear
 from shop.tests.factories import VariantFactory
 
@@ -66,7 +66,7 @@ def test_while_the_bank_works_the_buyer_knows_what_comes_next(sandbox: Any) -> N
 
 def test_whoever_comes_back_from_a_debit_is_led_to_the_page_that_says_so(sandbox: Any) -> None:
     order = a_debit(sandbox).order
-    path = reverse("payments:success", args=[order.number, links.sign(order.number)])
+    path = signed("success", order)
 
     answer = Client().get(path)
 
@@ -132,7 +132,7 @@ def test_a_second_try_by_debit_has_mails_of_its_own(sandbox: Any) -> None:
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
     hear(sandbox)
     order = attempt.order
-    pay = reverse("payments:pay", args=[order.number, links.sign(order.number)])
+    pay = signed("pay", order)
 
     sandbox.pay(Client().post(pay)["Location"], method="bank_debit")
     hear(sandbox)

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from django.core.cache import cache
 from django.db import OperationalError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
-from django.urls import reverse
 
-from cart.access import COOKIE, _signer
-from cart.quotes import quote
+from cart.models import CartLine
 from orders import links
 from orders.models import Order, OrderEvent, Status
-from orders.tests.factories import ADDRESS
 from payments import gateway
-from payments.forms import sign_fingerprint
+from payments.failures import stripe_failures
 from payments.models import PaymentAttempt
 from payments.retries import seconds_until_retry
 from payments.services import attempts
 from payments.services.settling import StaleRead
 from payments.tests import support
+from payments.tests.browsing import checkout_form, order_by_form, signed, visitor
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,16 +62,14 @@ TABLE = {
         f"{HERE}test_a_request_that_stripe_finds_wrong_is_our_fault", TOLD, RETRIED
     ),
     "Stripe: the e-mail address is none to it": Held(
-        "test_pages.py::test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays"
+        "test_checkout_form.py::test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays"
     ),
     "Stripe: the session is no longer open": Held(
         f"{HERE}test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced",
         "test_canceling.py::test_a_payment_made_while_stripe_is_asked_to_end_it_wins",
         "test_holds.py::test_a_payment_faster_than_the_end_of_the_hold_wins",
     ),
-    "a read is older than its event": Held(
-        "test_failures.py::test_a_failure_has_its_status", job=RETRIED
-    ),
+    "a read is older than its event": Held(f"{HERE}test_a_failure_has_its_status", job=RETRIED),
     "a lock or the database is not to be had in time": Held(
         "config/tests/test_headers.py::test_a_lock_that_does_not_come_is_a_kind_503", job=RETRIED
     ),
@@ -88,19 +83,19 @@ TABLE = {
         "test_webhooks.py::test_a_forged_or_stale_delivery_is_refused",
     ),
     "input is invalid": Held(
-        "test_pages.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed"
+        "test_checkout_form.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed"
     ),
     "somebody else's, or unknown": Held(
-        "test_pages.py::test_a_guests_link_can_neither_be_guessed_nor_altered",
-        "test_pages.py::test_an_order_is_seen_by_its_owner_alone",
+        "test_order_pages.py::test_a_guests_link_can_neither_be_guessed_nor_altered",
+        "test_order_pages.py::test_an_order_is_seen_by_its_owner_alone",
     ),
-    "too many tries": Held("test_pages.py::test_placing_is_limited"),
+    "too many tries": Held("test_checkout_form.py::test_placing_is_limited"),
     "stock is short, or prices or cart have changed": Held(
-        "test_pages.py::test_a_shortage_names_the_book_and_how_many_are_left",
+        "test_checkout_form.py::test_a_shortage_names_the_book_and_how_many_are_left",
         "test_placing.py::test_a_price_that_rose_after_the_page_was_shown_places_nothing",
     ),
     "the order can no longer be paid": Held(
-        "test_pages.py::test_pay_now_on_a_paid_order_leads_to_its_page",
+        "test_order_pages.py::test_pay_now_on_a_paid_order_leads_to_its_page",
         f"{HERE}test_an_order_that_cannot_be_paid_says_what_it_is_instead",
     ),
 }
@@ -134,8 +129,7 @@ def test_every_row_has_its_tests_and_every_test_is_there() -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.clear()
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "_KEY_IN_USE_SECONDS", 0.1)
     monkeypatch.setattr(attempts, "_KEY_IN_USE_STEP", 0.01)
 
@@ -143,20 +137,10 @@ def fresh_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 Press = Callable[[], Any]
 
 
-def signed(name: str, order: Order) -> str:
-    return reverse(f"payments:{name}", args=[order.number, links.sign(order.number)])
-
-
 def checkout() -> Press:
-    cart = support.cart_with(VariantFactory())
-    client = Client()
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
-    fields = {
-        "email": "reader@example.com",
-        **ADDRESS,
-        "fingerprint": sign_fingerprint(quote(cart).fingerprint),
-    }
-    return lambda: client.post("/checkout/", fields)
+    client = visitor(support.cart_with(VariantFactory()))
+    form = checkout_form(client)
+    return lambda: client.post("/checkout/", form)
 
 
 def pay() -> Press:
@@ -175,17 +159,19 @@ def title_of(answer: HttpResponse) -> str:
     return str(title)
 
 
-TITLES = {
-    "refuse": "The payment service does not answer",
-    "error_before": "The payment service does not answer",
-    "drop_answer": "The payment service does not answer",
-    "rate_limit": "Busy just now",
-    "forbidden": "Payment is not available",
+AWAY = "The payment service does not answer", "Trying again is safe: you cannot pay twice."
+SAID = {
+    "refuse": AWAY,
+    "error_before": AWAY,
+    "drop_answer": AWAY,
+    "rate_limit": ("Busy just now", "your order are kept: please try again in a moment."),
+    "forbidden": ("Payment is not available", "We have been told, and your cart is kept."),
 }
+NOT_CANCELED = "The order is not canceled yet", "Nothing has changed: please try again in a moment."
 
 
 @pytest.mark.parametrize("button", [checkout, pay, cancel])
-@pytest.mark.parametrize("kind", TITLES)
+@pytest.mark.parametrize("kind", SAID)
 def test_a_failure_under_a_button_is_told_and_changes_nothing(
     sandbox: Any, button: Callable[[], Press], kind: str
 ) -> None:
@@ -196,13 +182,17 @@ def test_a_failure_under_a_button_is_told_and_changes_nothing(
 
     status = 429 if kind == "rate_limit" else 503
     assert (answer.status_code, answer["Retry-After"]) == (status, "30")
-    expected = "The order is not canceled yet" if button is cancel else TITLES[kind]
-    assert title_of(answer) == expected
+    title, words = NOT_CANCELED if button is cancel else SAID[kind]
+    assert title_of(answer) == title
+    assert words in answer.content.decode()
     assert Order.objects.get().status == Status.PENDING
+    assert CartLine.objects.count() == 1
     assert list(OrderEvent.objects.values_list("reason", flat=True)) == ["placed"]
     again = press()
     assert again.status_code == 303
     assert Order.objects.get().status == ("canceled" if button is cancel else "pending")
+    sessions = support.stripe_get("checkout/sessions")["data"]
+    assert len(sessions) == (2 if button is pay else 1)
 
 
 @pytest.mark.parametrize("button", [checkout, pay])
@@ -241,19 +231,41 @@ def test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced(sandbox: 
     attempt = support.checkout(cart)
     sandbox.pay(attempt.url)
     cart.lines.add(*support.cart_with(variant).lines.all())
-    client = Client()
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
-    fingerprint = sign_fingerprint(quote(cart).fingerprint)
 
-    answer = client.post(
-        "/checkout/",
-        {"email": "reader@example.com", **ADDRESS, "fingerprint": fingerprint},
-    )
+    answer = order_by_form(visitor(cart))
 
     assert (answer.status_code, answer.headers["Location"]) == (303, links.path(attempt.order))
     assert Order.objects.get().status == Status.PAID
     assert Client().post(signed("cancel", attempt.order))["Location"] == links.path(attempt.order)
     assert Order.objects.get().status == Status.PAID
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "retry_after"),
+    [
+        (gateway.Busy, 429, "30"),
+        (gateway.Unreachable, 503, "30"),
+        (gateway.ReplayedFailure, 503, "30"),
+        (gateway.KeyInUse, 503, "30"),
+        (StaleRead, 503, "30"),
+        (gateway.NotAvailable, 503, "30"),
+        (gateway.Refused, 500, None),
+        (gateway.Missing, 500, None),
+    ],
+)
+def test_a_failure_has_its_status(
+    failure: type[Exception], status: int, retry_after: str | None
+) -> None:
+    request = Client().get("/").wsgi_request
+
+    @stripe_failures
+    def view(_request: HttpRequest) -> HttpResponse:
+        raise failure("req_1")
+
+    answer = view(request)
+
+    assert (answer.status_code, answer.get("Retry-After")) == (status, retry_after)
+    assert b"req_1" not in answer.content
 
 
 @pytest.mark.parametrize("kind", [PaymentAttempt.Kind.CHECKOUT, PaymentAttempt.Kind.INTENT])

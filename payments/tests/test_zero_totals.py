@@ -4,19 +4,16 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
-from django.test import Client, override_settings
+from django.test import override_settings
 
-from cart.access import COOKIE, _signer
 from cart.models import Cart
 from cart.quotes import quote
 from orders import links
 from orders.models import Order, Status
-from orders.tests.factories import ADDRESS
-from payments.forms import sign_fingerprint
 from payments.models import LedgerEntry, PaymentAttempt
 from payments.services import placing
 from payments.tests import support
+from payments.tests.browsing import checkout_form, visitor
 from shop.models import Variant
 from shop.tests.factories import VariantFactory
 
@@ -25,7 +22,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("free_shipping")]
 
 @pytest.fixture
 def free_shipping() -> Any:
-    cache.clear()
     with override_settings(SHIPPING_FLAT_MINOR=0):
         yield
 
@@ -44,11 +40,9 @@ def start(cart: Cart, fingerprint: str = "") -> placing.Started:
     )
 
 
-def order_by_form(cart: Cart) -> Any:
-    client = Client()
-    client.cookies[COOKIE] = _signer.sign(str(cart.public_id))
-    fingerprint = sign_fingerprint(quote(cart).fingerprint)
-    form = {"email": "reader@example.com", **ADDRESS, "fingerprint": fingerprint}
+def order_gift(cart: Cart) -> Any:
+    client = visitor(cart)
+    form = checkout_form(client)
     return client, form, client.post("/checkout/", form)
 
 
@@ -77,7 +71,7 @@ def test_it_is_paid_at_once_and_stripe_is_not_asked(sandbox: Any) -> None:
 
 def test_the_page_leads_to_the_order_which_says_that_there_is_nothing_to_pay() -> None:
     cart = support.cart_with(a_gift())
-    client, _form, answer = order_by_form(cart)
+    client, _form, answer = order_gift(cart)
 
     order = Order.objects.get()
     assert (answer.status_code, answer["Location"]) == (303, links.path(order))
@@ -88,8 +82,7 @@ def test_the_page_leads_to_the_order_which_says_that_there_is_nothing_to_pay() -
 
 
 def test_the_checkout_page_does_not_ask_for_a_payment() -> None:
-    client = Client()
-    client.cookies[COOKIE] = _signer.sign(str(support.cart_with(a_gift()).public_id))
+    client = visitor(support.cart_with(a_gift()))
 
     page = client.get("/checkout/").content.decode()
 
@@ -99,7 +92,7 @@ def test_the_checkout_page_does_not_ask_for_a_payment() -> None:
 
 def test_a_form_sent_twice_places_one_order_and_leads_to_it_both_times() -> None:
     gift = a_gift()
-    client, form, first = order_by_form(support.cart_with(gift))
+    client, form, first = order_gift(support.cart_with(gift))
 
     before_the_cart_is_emptied = client.post("/checkout/", form)
     support.run_jobs()

@@ -4,7 +4,6 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
@@ -20,7 +19,6 @@ def knock(request: HttpRequest) -> HttpResponse:
 
 @pytest.fixture(autouse=True)
 def two_a_minute(settings: LazySettings) -> None:
-    cache.clear()
     settings.REST_FRAMEWORK = {"NUM_PROXIES": 0, "DEFAULT_THROTTLE_RATES": {"knock": "2/min"}}
 
 
