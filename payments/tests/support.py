@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextvars import copy_context
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from io import StringIO
 from typing import Any
@@ -200,6 +200,22 @@ def all_events() -> list[dict[str, Any]]:
         events += page["data"]
         has_more = page["has_more"]
     return events
+
+
+def attempt_row(order: Order, **fields: Any) -> PaymentAttempt:
+    """Return an attempt to pay for the order, of which Stripe knows nothing."""
+    return PaymentAttempt.objects.create(
+        **{
+            "order": order,
+            "kind": "checkout",
+            "params": {},
+            "amount_minor": order.total_minor,
+            "currency": order.currency,
+            "created_at": order.placed_at,
+            "deadline_at": order.placed_at + timedelta(minutes=45),
+        }
+        | fields
+    )
 
 
 def dispute_row(order: Order, stripe_id: str, **fields: Any) -> Dispute:

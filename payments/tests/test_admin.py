@@ -136,15 +136,7 @@ def test_rows_about_money_are_neither_added_changed_nor_deleted(staff: Client, m
     _capture(order, "ch_1", 100)
     _review(order, "ch_1")
     _event("evt_1")
-    PaymentAttempt.objects.create(
-        order=order,
-        kind="checkout",
-        params={},
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        created_at=PLACED_AT,
-        deadline_at=PLACED_AT,
-    )
+    support.attempt_row(order)
     row = model.objects.get()
     before = model.objects.values().get()
 

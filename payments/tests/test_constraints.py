@@ -16,6 +16,7 @@ from payments.models import (
     Refund,
     RefundLine,
 )
+from payments.tests import support
 from shop.tests.guards import (
     Violation,
     append_only_tables,
@@ -196,20 +197,13 @@ def row_and_own_values(model: type[Model]) -> tuple[Model, dict[str, Any]]:
 
 
 def an_attempt() -> PaymentAttempt:
-    order = PendingOrderFactory()
-    return PaymentAttempt.objects.create(
-        order=order,
-        kind="checkout",
+    return support.attempt_row(
+        PendingOrderFactory(),
         state="open",
-        params={},
-        amount_minor=order.total_minor,
-        currency=order.currency,
         session_id="cs_1",
         intent_id="pi_1",
         url="https://checkout.stripe.com/c/pay/cs_1",
         client_secret="pi_1_secret_1",
-        created_at=PLACED_AT,
-        deadline_at=PLACED_AT,
     )
 
 

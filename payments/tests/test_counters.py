@@ -9,7 +9,7 @@ from django.db import connection
 from orders import services as orders
 from orders.models import Order, Review
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
-from payments.models import InboxEvent, PaymentAttempt, Refund
+from payments.models import InboxEvent, Refund
 from payments.queue import enqueue
 from payments.services import counters
 from payments.services.counters import Waiting
@@ -64,26 +64,13 @@ def refunds(order: Order, *states: str) -> None:
         )
 
 
-def processing_attempt(order: Order) -> None:
-    PaymentAttempt.objects.create(
-        order=order,
-        kind="checkout",
-        state="processing",
-        params={},
-        amount_minor=1,
-        currency="EUR",
-        created_at=PLACED_AT,
-        deadline_at=PLACED_AT,
-    )
-
-
 def test_what_waits_is_counted_with_the_age_of_the_oldest() -> None:
     order = PendingOrderFactory()
     events("received", "failed", "failed", "done", "ignored")
     refunds(order, "created", "pending", "pending", "succeeded", "failed")
     for status in ("needs_response", "warning_under_review", "won"):
         support.dispute_row(order, status, status=status, opened_at=PLACED_AT)
-    processing_attempt(order)
+    support.attempt_row(order, state="processing")
     orders.open_review(
         order=order, reason=Review.Reason.MISMATCH, cause="ch_1", detail="", at=PLACED_AT
     )

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from accounts.tests.factories import UserFactory, a_clerk
 from orders.models import Order
-from orders.tests.factories import PLACED_AT, PendingOrderFactory
-from payments.models import InboxEvent, LedgerEntry, PaymentAttempt
+from orders.tests.factories import PendingOrderFactory
+from payments.models import InboxEvent, LedgerEntry
 from payments.services import attempts
 from payments.tests import money_back, support
 from shop.clock import now
@@ -262,18 +262,7 @@ def _export(staff: Client, first: str, last: str) -> list[list[str]]:
 
 def test_the_file_has_a_line_per_entry_in_the_order_in_which_money_moved(staff: Client) -> None:
     order = PendingOrderFactory()
-    attempt = PaymentAttempt.objects.create(
-        order=order,
-        kind="checkout",
-        state="succeeded",
-        params={},
-        amount_minor=1,
-        currency="EUR",
-        session_id="cs_1",
-        intent_id="pi_1",
-        created_at=PLACED_AT,
-        deadline_at=PLACED_AT,
-    )
+    attempt = support.attempt_row(order, state="succeeded", session_id="cs_1", intent_id="pi_1")
     known = {"charge_id": "ch_1", "attempt": attempt}
     _entry(order, Kind.REFUND, -5, _on(3), stripe_id="re_1", **known)
     _entry(order, Kind.CAPTURE, 1234_50, _on(2, 0), stripe_id="ch_1", **known)

@@ -12,15 +12,26 @@ from payments.services import attempts, manual, refunds
 from payments.services.manual import CannotBook
 from payments.tests import support
 from payments.tests.money_back import ask, charge_of, hear, mails, money, paid_order, story
+from payments.tests.reviewing import late, mismatched
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
 
 
 def book(
-    order: Order, amount_minor: int, *, form_key: UUID | None = None, currency: str = "EUR"
+    order: Order,
+    amount_minor: int,
+    *,
+    form_key: UUID | None = None,
+    currency: str = "EUR",
+    review: Review | None = None,
 ) -> LedgerEntry:
-    entry = manual.Entry(amount_minor=amount_minor, currency=currency, form_key=form_key or uuid4())
+    entry = manual.Entry(
+        amount_minor=amount_minor,
+        currency=currency,
+        form_key=form_key or uuid4(),
+        review_id=review.pk if review else None,
+    )
     return manual.book(order_id=order.pk, entry=entry, by=7, at=support.stripe_now())
 
 
@@ -202,3 +213,43 @@ def test_a_card_payment_after_one_by_hand_goes_back(sandbox: Any) -> None:
     refund = order.refunds.get()
     assert (refund.source, refund.why, refund.state) == ("automatic", "duplicate", "succeeded")
     assert support.reread(order).status == Status.PAID
+
+
+def test_money_given_back_by_hand_settles_the_review_of_a_canceled_order(sandbox: Any) -> None:
+    order = late(sandbox)
+    support.run_jobs()
+    sandbox.decide_refund(order.refunds.get().stripe_id, "failed")
+    hear(sandbox)
+    review = order.reviews.get()
+
+    with pytest.raises(CannotBook, match="total"):
+        book(order, -1_00, review=review)
+    book(order, -order.total_minor, review=review)
+
+    review.refresh_from_db()
+    assert (review.resolution, review.resolved_by_id) == ("manual", 7)
+    assert support.reread(order).status == Status.CANCELED
+    assert money(order)[-1] == ("manual", -order.total_minor)
+    assert LedgerEntry.objects.filter(kind="manual").count() == 1
+
+
+@pytest.mark.parametrize(("by_hand", "status"), [(5_00, Status.PAID), (None, Status.CANCELED)])
+def test_a_manual_entry_makes_up_the_total_or_gives_all_back(
+    sandbox: Any, by_hand: int | None, status: Status
+) -> None:
+    review = mismatched(sandbox, paid_too_little=5_00)
+    order = support.reread(review.order)
+
+    with pytest.raises(CannotBook, match="there"):
+        book(order, 5_00)
+    with pytest.raises(CannotBook, match="total"):
+        book(order, 4_99, review=review)
+    assert money(order) == [("capture", order.total_minor - 5_00)]
+    book(order, by_hand or 5_00 - order.total_minor, review=review)
+
+    review.refresh_from_db()
+    order.refresh_from_db()
+    assert (order.status, review.resolution) == (status, "manual")
+    variant = order.lines.get().variant
+    on_hand = 0 if order.is_paid else 1
+    assert (variant.on_hand, variant.reserved) == (on_hand, 0)

@@ -2,11 +2,10 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from threading import Barrier, Event
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
 from payments.services import attempts, canceling, holds, inbox
 from payments.services.attempts import NotPayable, open_attempt
 from payments.tests import support
+from payments.tests.threads import all_at_once
 from shop import services as stock
 from shop.models import StockMovement, Variant
 from shop.services import InsufficientStock
@@ -28,23 +28,6 @@ from shop.tests.factories import VariantFactory
 from shop.tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
-
-
-def all_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the calls in a thread each, started together; return what they returned or raised."""
-    gate = Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            gate.wait()
-            return call()
-        except Exception as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def buy(cart: Cart, name: str) -> PaymentAttempt:

@@ -14,7 +14,7 @@ from payments.services import attempts, inbox, manual, refunds, reviews, sums
 from payments.services.refunds import CannotRefund
 from payments.tests import support
 from payments.tests.money_back import ask, charge_of, hear, intent_of, money, paid_order
-from payments.tests.test_races import all_at_once
+from payments.tests.threads import all_at_once
 from shop.tests.factories import VariantFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]

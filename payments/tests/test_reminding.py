@@ -10,7 +10,6 @@ from orders import links
 from orders import services as orders
 from orders.models import Order, OrderMail, Reason, Review
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
-from payments.models import PaymentAttempt
 from payments.services import reminding
 from payments.tasks import remind_of_declined_cards
 from payments.tests import support
@@ -84,19 +83,8 @@ def come_back(order: Order) -> None:
 
 
 def _attempt(order: Order, state: str, **fields: Any) -> None:
-    PaymentAttempt.objects.create(
-        order=order,
-        kind="checkout",
-        state=state,
-        params={},
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        session_id="cs_1",
-        url="https://stripe.example/",
-        created_at=PLACED_AT,
-        deadline_at=PLACED_AT + timedelta(minutes=45),
-        **fields,
-    )
+    url = "https://stripe.example/"
+    support.attempt_row(order, state=state, session_id="cs_1", url=url, **fields)
 
 
 @pytest.mark.parametrize(

@@ -50,16 +50,11 @@ def decline(order: Order) -> None:
 
 
 def try_to_pay(order: Order, state: str, deadline_at: datetime) -> None:
-    PaymentAttempt.objects.create(
-        order=order,
-        kind=PaymentAttempt.Kind.CHECKOUT,
+    support.attempt_row(
+        order,
         state=state,
-        params={},
-        amount_minor=order.total_minor,
-        currency=order.currency,
         session_id=f"cs_{uuid4().hex}",
         url="https://stripe.example/",
-        created_at=PLACED_AT,
         deadline_at=deadline_at,
     )
 
