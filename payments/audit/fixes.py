@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from orders import services as orders
 from orders.models import Order, OrderMail, Status
-from payments.models import LedgerEntry
+from payments.models import LedgerEntry, PaymentAttempt
 from payments.queue import enqueue, enqueue_once
 from payments.services import holds
 
@@ -52,8 +52,9 @@ def _recount(at: datetime) -> Iterator[str]:
 
 def _ask_for_fees(at: datetime) -> Iterator[str]:
     captures = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.CAPTURE, attempt__isnull=False)
-    fees = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.FEE)
-    # As the check does: version 0.2.0 tells no charge of a fee.
+    # As the check does: a dispute has a fee of its own, and version 0.2.0 tells no charge of one.
+    of_dispute = LedgerEntry.objects.disputed().filter(stripe_id=OuterRef("stripe_id"))
+    fees = LedgerEntry.objects.filter(~Exists(of_dispute), kind=LedgerEntry.Kind.FEE)
     known = fees.filter(charge_id=OuterRef("stripe_id"))
     known_by_attempt = fees.filter(charge_id="", attempt=OuterRef("attempt"))
     unknown = captures.filter(~Exists(known), ~Exists(known_by_attempt))
@@ -66,6 +67,13 @@ def _end_holds(at: datetime) -> Iterator[str]:
     for order in holds.overdue(at).iterator():
         enqueue_once("expire_order", f"expire_order:{order.pk}", order_id=order.pk)
         yield f"order {order.number}: its end is queued"
+
+
+def _close_attempts(at: datetime) -> Iterator[str]:
+    to_pay = PaymentAttempt.objects.live().exclude(state=PaymentAttempt.State.PROCESSING)
+    for attempt in to_pay.exclude(order__status=Status.PENDING).select_related("order").iterator():
+        enqueue("close_attempts", order_id=attempt.order_id)
+        yield f"order {attempt.order.number}: what can still be paid will be closed at Stripe"
 
 
 def _owe_confirmations(at: datetime) -> Iterator[str]:
@@ -85,5 +93,6 @@ _MENDERS: dict[str, Callable[[datetime], Iterator[str]]] = {
     "stock_held": _recount,
     "fees": _ask_for_fees,
     "overdue": _end_holds,
+    "payable": _close_attempts,
     "mails": _owe_confirmations,
 }

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from payments import gateway
-from payments.audit.checks import Offender, streamed
+from payments.audit.sql import Offender, streamed
 from payments.models import LedgerEntry
 from shop import money
 

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -11,6 +12,8 @@ from orders import services as orders
 from orders.models import Order, Review, Status
 from payments.audit import checks
 from payments.models import PaymentAttempt
+from payments.services import manual
+from payments.services.manual import Entry
 from payments.tests import support
 from payments.tests.audits import audit, execute, unguarded
 from payments.tests.money_back import learn_fee, paid_order
@@ -169,4 +172,21 @@ def test_fix_ends_the_holds_that_nothing_keeps(sandbox: Any, waiting: Order) -> 
     support.run_jobs()
     statuses = [support.reread(o).status for o in (waiting, asked_about, on_its_way)]
     assert statuses == [Status.CANCELED, Status.PENDING, Status.PENDING]
+    assert audit()[0] == 0
+
+
+def test_fix_closes_what_can_be_paid_though_the_order_is_paid(sandbox: Any, waiting: Order) -> None:
+    attempt = waiting.attempts.get()
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(state="closed", closed_as="superseded")
+    entry = Entry(waiting.total_minor, waiting.currency, uuid4())
+    manual.book(order_id=waiting.pk, entry=entry, by=7, at=support.stripe_now())
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(state="open", closed_as="")
+    sandbox.post("clock", advance=20 * 60)
+
+    assert audit("--fix")[0] == 1
+
+    assert queued("close_attempts") == [{"order_id": waiting.pk}]
+    support.run_jobs()
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.closed_as) == ("closed", "superseded")
     assert audit()[0] == 0

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from payments import gateway
 from payments.audit import checks, fixes, stripe_side
-from payments.audit.checks import Offender
+from payments.audit.sql import Offender
 from shop.clock import now
 
 # In the text; JSON has them all.

@@ -18,7 +18,7 @@ from shop.clock import now
 from shop.models import StockMovement, Variant
 
 # A shop that sleeps a while is late with these: they are asked for once it is awake.
-AT_REST_ONLY = {"overdue", "fees"}
+AT_REST_ONLY = {"overdue", "payable", "fees"}
 GONE = {"refund", "refund_reversal", "manual"}
 GOING = {"created", "pending", "requires_action"}
 DISPUTED = {"needs_response", "under_review", "lost"}
