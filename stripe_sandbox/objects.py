@@ -188,36 +188,48 @@ def shipping_rate(data: Record, at: int) -> Record:
 def session(params: Record, at: int) -> Record:
     """Return an open session without its amounts, items and address, which `checkout` adds."""
     email = params.get("customer_email")
-    intent_data = params.get("payment_intent_data", {})
-    return {
+    return _session_left_alone() | {
         "id": new_id("cs_test_", 58),
-        "object": "checkout.session",
         "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", False)},
-        "after_expiration": None,
         "allow_promotion_codes": params.get("allow_promotion_codes"),
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_address_collection": params.get("billing_address_collection"),
         "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"),
+        "created": at,
+        "currency": params["currency"],
+        "customer": params.get("customer"),
+        "customer_creation": params.get("customer_creation", "if_required"),
+        "customer_details": customer_details(email, None) if email else None,
+        "customer_email": email,
+        "expires_at": params["expires_at"],
+        "integration_identifier": params.get("integration_identifier"),
+        "locale": params.get("locale"),
+        "metadata": params.get("metadata", {}),
+        "origin_context": params.get("origin_context"),
+        "payment_method_types": params.get("payment_method_types", ["card", "sepa_debit"]),
+        "submit_type": params.get("submit_type"),
+        "success_url": params["success_url"],
+        "_intent_data": params.get("payment_intent_data", {}),
+    }
+
+
+def _session_left_alone() -> Record:
+    """Return what is alike in every new session, whatever was asked for."""
+    return {
+        "object": "checkout.session",
+        "after_expiration": None,
+        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "client_secret": None,
         "collected_information": None,
         "consent": None,
         "consent_collection": None,
-        "created": at,
-        "currency": params["currency"],
         "currency_conversion": None,
         "custom_fields": [],
         "custom_text": dict.fromkeys(
             ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
         ),
-        "customer": params.get("customer"),
         "customer_account": None,
-        "customer_creation": params.get("customer_creation", "if_required"),
-        "customer_details": customer_details(email, None) if email else None,
-        "customer_email": email,
         "discounts": [],
-        "expires_at": params["expires_at"],
-        "integration_identifier": params.get("integration_identifier"),
         "invoice": None,
         "invoice_creation": {
             "enabled": False,
@@ -232,16 +244,12 @@ def session(params: Record, at: int) -> Record:
             },
         },
         "livemode": False,
-        "locale": params.get("locale"),
-        "metadata": params.get("metadata", {}),
         "mode": "payment",
-        "origin_context": params.get("origin_context"),
         "payment_intent": None,
         "payment_link": None,
         "payment_method_collection": "if_required",
         "payment_method_configuration_details": None,
         "payment_method_options": {},
-        "payment_method_types": params.get("payment_method_types", ["card", "sepa_debit"]),
         "payment_status": "unpaid",
         "permissions": None,
         "phone_number_collection": {"enabled": False},
@@ -250,12 +258,9 @@ def session(params: Record, at: int) -> Record:
         "setup_intent": None,
         "shipping_address_collection": None,
         "status": "open",
-        "submit_type": params.get("submit_type"),
         "subscription": None,
-        "success_url": params["success_url"],
         "ui_mode": "hosted_page",
         "wallet_options": None,
-        "_intent_data": intent_data,
     }
 
 
