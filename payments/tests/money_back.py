@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from orders.models import Order
+from payments import gateway
 from payments.models import PaymentAttempt, Refund
 from payments.services import attempts, refunds
 from payments.tests import support
@@ -50,6 +53,25 @@ def refunded(order: Order, amount_minor: int, **how: Any) -> Refund:
     support.run_jobs()
     refund.refresh_from_db()
     return refund
+
+
+def unanswered(
+    sandbox: Any, order: Order, amount_minor: int, *, fault: str = "drop_answer", **how: Any
+) -> Refund:
+    """Ask for a refund, and send it without getting Stripe's answer."""
+    refund = ask(order, amount_minor, **how)
+    sandbox.fault(kind=fault, path="/v1/refunds", method="POST", times=1)
+    with pytest.raises(gateway.Unreachable):
+        refunds.send(refund_id=refund.pk, at=support.stripe_now())
+    refund.refresh_from_db()
+    return refund
+
+
+def decide(sandbox: Any, refund: Refund, outcome: str, **how: Any) -> None:
+    """Let Stripe decide a refund, like "failed", and hear of it."""
+    sandbox.decide_refund(refund.stripe_id, outcome, **how)
+    support.hear_all(sandbox)
+    refund.refresh_from_db()
 
 
 def hear(sandbox: Any) -> None:

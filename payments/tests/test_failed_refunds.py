@@ -9,7 +9,7 @@ from payments.models import PaymentAttempt, Refund
 from payments.services import attempts, reviews
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import hear, intent_of, money
+from payments.tests.money_back import decide, hear, intent_of, money
 from payments.tests.reviewing import late
 from shop.services import InsufficientStock, adjust
 from shop.tests.factories import VariantFactory
@@ -47,8 +47,7 @@ def test_an_automatic_refund_that_fails_later_asks_a_person(sandbox: Any) -> Non
     support.run_jobs()
     refund = order.refunds.get(state="succeeded")
 
-    sandbox.decide_refund(refund.stripe_id, "failed", reason="expired_or_canceled_card")
-    hear(sandbox)
+    decide(sandbox, refund, "failed", reason="expired_or_canceled_card")
 
     review = order.reviews.get()
     assert (review.reason, review.cause) == (Review.Reason.REFUND, str(refund.key))
@@ -58,9 +57,7 @@ def test_an_automatic_refund_that_fails_later_asks_a_person(sandbox: Any) -> Non
     assert money(order) == [("capture", total), ("refund", -total), ("refund_reversal", total)]
     reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
     support.run_jobs()
-    again = order.refunds.get(state="succeeded")
-    sandbox.decide_refund(again.stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, order.refunds.get(state="succeeded"), "failed")
     assert [r.resolution for r in order.reviews.all()] == ["refunded", ""]
 
 
@@ -117,8 +114,7 @@ def test_a_canceled_order_that_is_accepted_after_its_refund_failed_becomes_paid(
 ) -> None:
     order = late(sandbox)
     support.run_jobs()
-    sandbox.decide_refund(order.refunds.get().stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, order.refunds.get(), "failed")
     variant = order.lines.get().variant
     adjust(variant_id=variant.pk, difference=-1, reason="lost", at=support.stripe_now())
     before = OrderEvent.objects.count()

@@ -11,7 +11,16 @@ from payments.models import LedgerEntry
 from payments.services import attempts, manual, refunds
 from payments.services.manual import CannotBook
 from payments.tests import support
-from payments.tests.money_back import ask, charge_of, hear, mails, money, paid_order, story
+from payments.tests.money_back import (
+    ask,
+    charge_of,
+    decide,
+    hear,
+    mails,
+    money,
+    paid_order,
+    story,
+)
 from payments.tests.reviewing import late, mismatched
 from shop.tests.factories import VariantFactory
 
@@ -218,8 +227,7 @@ def test_a_card_payment_after_one_by_hand_goes_back(sandbox: Any) -> None:
 def test_money_given_back_by_hand_settles_the_review_of_a_canceled_order(sandbox: Any) -> None:
     order = late(sandbox)
     support.run_jobs()
-    sandbox.decide_refund(order.refunds.get().stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, order.refunds.get(), "failed")
     review = order.reviews.get()
 
     with pytest.raises(CannotBook, match="total"):

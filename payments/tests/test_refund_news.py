@@ -18,6 +18,7 @@ from payments.tests import support
 from payments.tests.money_back import (
     ask,
     charge_of,
+    decide,
     hear,
     intent_of,
     mails,
@@ -25,6 +26,7 @@ from payments.tests.money_back import (
     paid_order,
     refunded,
     story,
+    unanswered,
 )
 from shop.services import adjust
 from shop.tests.factories import VariantFactory
@@ -39,6 +41,11 @@ def pending_refund(sandbox: Any, order: Order, amount_minor: int, **how: Any) ->
     return refund
 
 
+def hear_of(order: Order, *made: gateway.Refund, cause: str = "evt_1") -> None:
+    """Hear of refunds in these states, whatever Stripe would say of them now."""
+    follow(order_id=order.pk, made=made, cause=cause, at=support.stripe_now())
+
+
 def test_a_refund_that_waits_moves_the_order_when_it_succeeds(sandbox: Any) -> None:
     order = paid_order(sandbox)
 
@@ -49,14 +56,10 @@ def test_a_refund_that_waits_moves_the_order_when_it_succeeds(sandbox: Any) -> N
     assert mails(order) == ["confirmation", "refund"]
     assert refunds.refundable_minor(order=order, charge_id=charge_of(order)) == 0
 
-    sandbox.decide_refund(refund.stripe_id, "requires_action")
-    hear(sandbox)
-    refund.refresh_from_db()
+    decide(sandbox, refund, "requires_action")
     assert refund.state == "requires_action"
-    sandbox.decide_refund(refund.stripe_id, "succeeded")
-    hear(sandbox)
+    decide(sandbox, refund, "succeeded")
 
-    refund.refresh_from_db()
     assert (refund.state, support.reread(order).status) == ("succeeded", Status.REFUNDED)
     assert money(order)[1:] == [("refund", -order.total_minor)]
     assert mails(order) == ["confirmation", "refund"]
@@ -69,10 +72,8 @@ def test_a_refund_that_never_succeeded_leaves_the_books_alone(sandbox: Any, end:
     line = order.lines.get()
     refund = pending_refund(sandbox, order, 4_00, quantities={line.pk: 1}, restock=True)
 
-    sandbox.decide_refund(refund.stripe_id, end, reason="insufficient_funds")
-    hear(sandbox)
+    decide(sandbox, refund, end, reason="insufficient_funds")
 
-    refund.refresh_from_db()
     variant.refresh_from_db()
     reason = "insufficient_funds" if end == "failed" else ""
     assert (refund.state, refund.failure) == (end, reason)
@@ -93,12 +94,10 @@ def test_a_refund_that_fails_after_it_succeeded_brings_order_and_units_back(sand
     variant.refresh_from_db()
     assert (support.reread(order).status, variant.on_hand) == (Status.REFUNDED, 1)
 
-    sandbox.decide_refund(refund.stripe_id, "failed", reason="lost_or_stolen_card")
-    hear(sandbox)
+    decide(sandbox, refund, "failed", reason="lost_or_stolen_card")
 
     order.refresh_from_db()
     variant.refresh_from_db()
-    refund.refresh_from_db()
     assert (refund.state, refund.failure) == ("failed", "lost_or_stolen_card")
     assert (order.status, variant.on_hand, variant.reserved) == (Status.PAID, 0, 0)
     total = order.total_minor
@@ -116,8 +115,7 @@ def test_an_order_that_was_handed_over_is_so_again_when_its_refund_fails(sandbox
     refund = refunded(order, order.total_minor, quantities=units)
     assert support.reread(order).status == Status.REFUNDED
 
-    sandbox.decide_refund(refund.stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, refund, "failed")
 
     assert support.reread(order).status == Status.FULFILLED
     assert not order.reviews.exists()
@@ -130,8 +128,7 @@ def test_units_that_are_gone_when_a_refund_fails_are_asked_about(sandbox: Any) -
     refund = refunded(order, order.total_minor, quantities=units, restock=True)
     adjust(variant_id=variant.pk, difference=-1, reason="sold", at=support.stripe_now())
 
-    sandbox.decide_refund(refund.stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, refund, "failed")
 
     review = order.reviews.get()
     assert (review.reason, review.cause) == (Review.Reason.STOCK, str(refund.key))
@@ -148,8 +145,7 @@ def test_an_order_finished_by_a_refund_that_fails_owes_units_again(sandbox: Any)
     refund = refunded(order, 5_00, quantities={returned.pk: 1})
     assert support.reread(order).status == Status.FULFILLED
 
-    sandbox.decide_refund(refund.stripe_id, "failed")
-    hear(sandbox)
+    decide(sandbox, refund, "failed")
 
     review = order.reviews.get()
     assert (review.reason, review.cause) == (Review.Reason.REFUND, str(refund.key))
@@ -175,10 +171,7 @@ def test_a_refund_made_in_the_dashboard_is_booked_once(sandbox: Any) -> None:
 
 def test_an_answer_that_was_lost_is_adopted_from_the_event(sandbox: Any) -> None:
     order = paid_order(sandbox)
-    refund = ask(order, 2_00)
-    sandbox.fault(kind="drop_answer", path="/v1/refunds", method="POST", times=1)
-    with pytest.raises(gateway.Unreachable):
-        refunds.send(refund_id=refund.pk, at=support.stripe_now())
+    unanswered(sandbox, order, 2_00)
 
     support.hear(reversed(sandbox.events()), but=("mirror_event", "send_refund"))
 
@@ -208,7 +201,7 @@ def test_a_refund_of_a_payment_that_is_not_booked_waits_for_it(sandbox: Any) -> 
     made = gateway.refunds_of_intent(intent_of(other))
 
     with pytest.raises(UnbookedPayment):
-        follow(order_id=order.pk, made=made, cause="evt_1", at=support.stripe_now())
+        hear_of(order, *made)
 
     assert Refund.objects.count() == 0
 
@@ -221,15 +214,14 @@ def test_a_state_that_is_not_known_moves_nothing_and_holds_up_no_other_refund(
     for amount in (1_00, 2_00):
         sandbox.refund_in_dashboard(intent_of(order), amount=amount)
     first, second = gateway.refunds_of_intent(intent_of(order))
-    at = support.stripe_now()
 
-    follow(order_id=order.pk, made=[replace(first, status=status), second], cause="evt_1", at=at)
+    hear_of(order, replace(first, status=status), second)
 
     states = order.refunds.values_list("stripe_id", "state")
     assert list(states) == [(first.id, "created"), (second.id, "succeeded")]
     assert money(order)[1:] == [("refund", -2_00)]
     assert f"refund {first.id} is {status!r}, which is not known" in caplog.messages
-    follow(order_id=order.pk, made=[first], cause="evt_2", at=at)
+    hear_of(order, first, cause="evt_2")
     assert money(order)[2:] == [("refund", -1_00)]
 
 
@@ -239,8 +231,7 @@ def test_a_refund_in_a_state_that_is_not_known_is_not_made_again(sandbox: Any) -
     made = gateway.create_refund(
         params=refunds._params(refund), idempotency_key="as if Stripe had forgotten ours"
     )
-    at = support.stripe_now()
-    follow(order_id=order.pk, made=[replace(made, status="reversed")], cause="evt_1", at=at)
+    hear_of(order, replace(made, status="reversed"))
 
     support.run_jobs()
 
@@ -257,18 +248,12 @@ def test_movements_that_are_told_after_the_end_are_booked_once(sandbox: Any) -> 
     (failed,) = gateway.refunds_of_intent(refund.intent_id)
     assert failed.moved
     assert failed.moved_back
-    at = support.stripe_now()
-    follow(
-        order_id=order.pk,
-        made=[replace(failed, moved=None, moved_back=None)],
-        cause="evt_1",
-        at=at,
-    )
+    hear_of(order, replace(failed, moved=None, moved_back=None))
     assert money(order)[1:] == []
     told = story(order), mails(order)
 
     for _ in range(2):
-        follow(order_id=order.pk, made=[failed], cause="evt_2", at=at)
+        hear_of(order, failed, cause="evt_2")
 
     assert money(order)[1:] == [("refund", -2_00), ("refund_reversal", 2_00)]
     assert (story(order), mails(order)) == told
@@ -280,11 +265,10 @@ def test_the_fee_of_a_refund_is_booked_when_it_is_told(sandbox: Any) -> None:
     (made,) = gateway.refunds_of_intent(intent_of(order))
     assert made.moved
     moved = replace(made.moved, fee=gateway.Amount(amount=25, currency="EUR"))
-    at = support.stripe_now()
 
-    follow(order_id=order.pk, made=[replace(made, moved=None)], cause="evt_1", at=at)
+    hear_of(order, replace(made, moved=None))
     for _ in range(2):
-        follow(order_id=order.pk, made=[replace(made, moved=moved)], cause="evt_2", at=at)
+        hear_of(order, replace(made, moved=moved), cause="evt_2")
 
     assert money(order)[1:] == [("refund", -2_00)]
     fees = order.ledger.filter(kind="fee", stripe_id=moved.id)
@@ -308,7 +292,7 @@ def test_readings_in_any_order_end_alike(sandbox: Any, sequence: tuple[int, ...]
     said = readings(sandbox, order)
 
     for number in sequence * 2:
-        follow(order_id=order.pk, made=[said[number]], cause="evt_1", at=support.stripe_now())
+        hear_of(order, said[number])
 
     total = order.total_minor
     assert order.refunds.get().state == "failed"

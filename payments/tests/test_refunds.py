@@ -23,12 +23,12 @@ from payments.tests.money_back import (
     paid_order,
     refunded,
     story,
+    unanswered,
 )
 from shop import services as stock
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-CREATE = {"path": "/v1/refunds", "method": "POST"}
 
 
 def test_a_full_refund_goes_through_stripe_and_refunds_the_order(sandbox: Any) -> None:
@@ -158,12 +158,8 @@ def test_a_disputed_payment_is_not_refunded(sandbox: Any) -> None:
 
 def test_a_lost_answer_is_asked_for_again_under_the_same_key(sandbox: Any) -> None:
     order = paid_order(sandbox)
-    refund = ask(order, 3_00)
-    sandbox.fault(kind="drop_answer", times=1, **CREATE)
 
-    with pytest.raises(gateway.Unreachable):
-        refunds.send(refund_id=refund.pk, at=support.stripe_now())
-    refund.refresh_from_db()
+    refund = unanswered(sandbox, order, 3_00)
     assert refund.state == "created"
     support.run_jobs()
 
@@ -176,12 +172,9 @@ def test_after_ten_minutes_what_was_asked_is_looked_for_before_it_is_asked_again
     sandbox: Any,
 ) -> None:
     order = paid_order(sandbox)
-    refund = ask(order, 3_00)
-    sandbox.fault(kind="drop_answer", times=1, **CREATE)
-    with pytest.raises(gateway.Unreachable):
-        refunds.send(refund_id=refund.pk, at=support.stripe_now())
+    refund = unanswered(sandbox, order, 3_00)
     # Asking again would show: nobody answers.
-    sandbox.fault(kind="refuse", times=None, **CREATE)
+    sandbox.fault(kind="refuse", path="/v1/refunds", method="POST", times=None)
 
     refunds.send(refund_id=refund.pk, at=support.stripe_now() + timedelta(minutes=11))
 
@@ -192,12 +185,10 @@ def test_after_ten_minutes_what_was_asked_is_looked_for_before_it_is_asked_again
 
 def test_an_error_that_stripe_keeps_repeating_is_got_round_by_another_key(sandbox: Any) -> None:
     order = paid_order(sandbox)
-    refund = ask(order, 3_00, note="Torn")
-    sandbox.fault(kind="error_before", times=1, **CREATE)
     at = support.stripe_now()
-    for error in (gateway.Unreachable, gateway.ReplayedFailure):
-        with pytest.raises(error):
-            refunds.send(refund_id=refund.pk, at=at)
+    refund = unanswered(sandbox, order, 3_00, fault="error_before", note="Torn")
+    with pytest.raises(gateway.ReplayedFailure):
+        refunds.send(refund_id=refund.pk, at=at)
 
     refunds.send(refund_id=refund.pk, at=at + timedelta(minutes=11))
     support.run_jobs()
@@ -211,13 +202,9 @@ def test_an_error_that_stripe_keeps_repeating_is_got_round_by_another_key(sandbo
 
 def test_what_was_done_before_an_error_that_is_repeated_is_found(sandbox: Any) -> None:
     order = paid_order(sandbox)
-    refund = ask(order, 3_00)
-    sandbox.fault(kind="error_after", times=1, **CREATE)
-    at = support.stripe_now()
-    with pytest.raises(gateway.Unreachable):
-        refunds.send(refund_id=refund.pk, at=at)
+    refund = unanswered(sandbox, order, 3_00, fault="error_after")
 
-    refunds.send(refund_id=refund.pk, at=at + timedelta(minutes=11))
+    refunds.send(refund_id=refund.pk, at=support.stripe_now() + timedelta(minutes=11))
 
     refund.refresh_from_db()
     assert (refund.state, Refund.objects.count()) == ("succeeded", 1)
