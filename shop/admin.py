@@ -3,7 +3,7 @@
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import F, Model, OuterRef, QuerySet, Subquery, Sum
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from shop import services
 from shop.admin_forms import AdjustForm, CategoryForm, ProductForm, ReceiveForm, VariantForm
 from shop.clock import now
-from shop.dialogs import dialog, reload
+from shop.dialogs import dialog, reload, row_or_404
 from shop.models import Category, Product, ProductImage, StockMovement, Variant
 from shop.money import format_minor
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
@@ -206,9 +206,7 @@ class VariantAdmin(ReadOnlyAdmin):
         return reload(variant)
 
     def _variant(self, request: HttpRequest, object_id: str) -> Variant:
-        variant: Variant | None = self.get_object(request, object_id)
-        if variant is None:
-            raise Http404
+        variant: Variant = row_or_404(self, request, object_id)
         return variant
 
 

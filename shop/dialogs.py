@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db.models import Model
-from django.http import HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from unfold.decorators import action
@@ -41,6 +41,14 @@ def page(*, label: str, icon: str, permissions: list[str]) -> Callable[[Method],
     """
     mark: Callable[[Method], Method] = action(description=label, icon=icon, permissions=permissions)
     return mark
+
+
+def row_or_404(admin: Any, request: HttpRequest, object_id: str) -> Any:
+    """Return the row that a button of `admin` is about. Raises Http404."""
+    row = admin.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    return row
 
 
 def reload(row: Model) -> HttpResponse:

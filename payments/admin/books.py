@@ -8,16 +8,8 @@ from payments.models import LedgerEntry, PaymentAttempt
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class _Amount:
-    """A row's amount in its own currency."""
-
-    @admin.display(ordering="amount_minor")
-    def amount(self, row: LedgerEntry | PaymentAttempt) -> str:
-        return display.money(row.amount_minor, row.currency)
-
-
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(_Amount, ReadOnlyAdmin):
+class LedgerEntryAdmin(display.ShowsAmount, ReadOnlyAdmin):
     list_display = ("occurred_at", "order", "kind", "amount", "stripe_id")
     list_display_links = ("occurred_at", "kind")
     list_filter = ("kind", "currency", "occurred_at")
@@ -38,14 +30,14 @@ class LedgerEntryAdmin(_Amount, ReadOnlyAdmin):
     )
 
 
-class LedgerInline(_Amount, ReadOnlyInline):
+class LedgerInline(display.ShowsAmount, ReadOnlyInline):
     model = LedgerEntry
     fields = ("occurred_at", "kind", "amount", "stripe_id", "booked_at")
     readonly_fields = ("amount",)
 
 
 @admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(_Amount, ReadOnlyAdmin):
+class PaymentAttemptAdmin(display.ShowsAmount, ReadOnlyAdmin):
     list_display = ("created_at", "order", "kind", "state", "closed_as", "amount", "session_id")
     list_display_links = ("created_at",)
     list_filter = ("state", "closed_as", "created_at")
@@ -73,7 +65,7 @@ class PaymentAttemptAdmin(_Amount, ReadOnlyAdmin):
         return display.pretty_json(attempt.params)
 
 
-class AttemptInline(_Amount, ReadOnlyInline):
+class AttemptInline(display.ShowsAmount, ReadOnlyInline):
     model = PaymentAttempt
     fields = ("created_at", "page", "closed_as", "amount", "intent_id", "deadline_at")
     readonly_fields = ("page", "amount")

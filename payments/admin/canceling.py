@@ -4,7 +4,7 @@ from typing import cast
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -14,7 +14,7 @@ from payments import gateway
 from payments.services import canceling
 from payments.services.settling import StaleRead
 from shop.clock import now
-from shop.dialogs import dialog, reload
+from shop.dialogs import dialog, reload, row_or_404
 
 
 class CancelForm(BaseDialogForm):  # type: ignore[misc]  # Unfold has no types
@@ -41,9 +41,7 @@ class CancelsOrders:
         form=CancelForm,
     )
     def cancel(self, request: HttpRequest, form: CancelForm, object_id: str) -> HttpResponse:
-        order: Order | None = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if order is None:
-            raise Http404
+        order: Order = row_or_404(self, request, object_id)
         try:
             canceling.cancel(
                 order_id=order.pk,

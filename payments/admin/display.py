@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib import admin
 from django.db.models import CharField, OuterRef, Subquery
 from django.urls import reverse
 from django.utils.html import format_html
@@ -35,6 +36,14 @@ def money(amount_minor: int, currency: str) -> str:
         return format_minor(amount_minor, currency)
     except UnsupportedCurrency:
         return f"{amount_minor} {currency} (minor units)"
+
+
+class ShowsAmount:
+    """A row's amount in its own currency."""
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: Any) -> str:
+        return money(row.amount_minor, row.currency)
 
 
 def email_of(id_column: str) -> Subquery:

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize, truncatechars
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
@@ -24,7 +24,7 @@ from payments.models import InboxEvent
 from payments.services import inbox
 from payments.services.news import HANDLED
 from shop.clock import now
-from shop.dialogs import dialog, reload
+from shop.dialogs import dialog, reload, row_or_404
 from shop.read_only import ReadOnlyAdmin
 
 # Why a try failed, by the first word of what was kept.
@@ -195,9 +195,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
         return reload(event)
 
     def _event(self, request: HttpRequest, object_id: str) -> InboxEvent:
-        event: InboxEvent | None = self.get_object(request, object_id)
-        if event is None:
-            raise Http404
+        event: InboxEvent = row_or_404(self, request, object_id)
         return event
 
 

@@ -3,7 +3,7 @@
 from typing import cast
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,7 +15,7 @@ from payments.admin.money_forms import CallOffForm, ManualForm, MoneyForm, Refun
 from payments.services import manual, refunds
 from payments.services.settling import StaleRead
 from shop.clock import now
-from shop.dialogs import page
+from shop.dialogs import page, row_or_404
 from shop.services import InsufficientStock
 
 _UNITS_GONE = (
@@ -92,9 +92,7 @@ class MovesMoney:
         return move_money(request, context | {"verb": verb}, form, back)
 
     def _order(self, request: HttpRequest, object_id: str) -> Order:
-        order: Order | None = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if order is None:
-            raise Http404
+        order: Order = row_or_404(self, request, object_id)
         return order
 
 

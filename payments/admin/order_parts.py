@@ -79,13 +79,10 @@ class StoryInline(_Doer, ReadOnlyInline):
         return event.cause
 
 
-class RefundInline(_Units, ReadOnlyInline):
+class RefundInline(_Units, display.ShowsAmount, ReadOnlyInline):
     model = Refund
     fields = ("created_at", "amount", "page", "units", "reason", "source", "by", "stripe_id")
     readonly_fields = ("amount", "page", "units", "reason", "by")
-
-    def amount(self, refund: Refund) -> str:
-        return display.money(refund.amount_minor, refund.currency)
 
     @admin.display(description="state")
     def page(self, refund: Refund) -> SafeString:

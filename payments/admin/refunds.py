@@ -35,7 +35,7 @@ class UnitsInline(ReadOnlyInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+class RefundAdmin(display.ShowsAmount, ReadOnlyAdmin):
     list_display = ("created_at", "order", "amount", "state_now", "why", "source", "by")
     list_display_links = ("created_at",)
     list_filter = ("state", "source", "why", "created_at")
@@ -58,10 +58,6 @@ class RefundAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
         refunds: QuerySet[Refund] = super().get_queryset(request)
         return refunds.annotate(by_email=display.email_of("by_user_id"))
-
-    @admin.display(ordering="amount_minor")
-    def amount(self, refund: Refund) -> str:
-        return display.money(refund.amount_minor, refund.currency)
 
     @display.badge(colors=_COLORS, description="state", ordering="state")
     def state_now(self, refund: Refund) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from typing import cast
 
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -15,7 +15,7 @@ from payments.admin.money_forms import ManualForm
 from payments.admin.money_pages import REFUSALS, in_words, move_money, page_context
 from payments.services import reviews
 from shop.clock import now
-from shop.dialogs import dialog, page, reload
+from shop.dialogs import dialog, page, reload, row_or_404
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
 from shop.services import InsufficientStock
 
@@ -135,7 +135,5 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         return move_money(request, context, form, back)
 
     def _review(self, request: HttpRequest, object_id: str) -> Review:
-        review: Review | None = self.get_object(request, object_id)
-        if review is None:
-            raise Http404
+        review: Review = row_or_404(self, request, object_id)
         return review
