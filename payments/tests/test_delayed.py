@@ -17,7 +17,6 @@ from payments.services.holds import expire
 from payments.story import story
 from payments.tests import support
 from payments.tests.browsing import signed
-from payments.tests.money_back import hear
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +26,7 @@ def a_debit(sandbox: Any) -> PaymentAttempt:
     """Return an attempt that its buyer completed by bank debit."""
     attempt = support.checkout(support.cart_with(VariantFactory(price_minor=8_00)))
     sandbox.pay(attempt.url, method="bank_debit")
-    hear(sandbox)
+    support.hear_all(sandbox)
     attempt.refresh_from_db()
     return attempt
 
@@ -77,7 +76,7 @@ def test_when_the_money_has_arrived_the_order_is_confirmed(sandbox: Any) -> None
     attempt = a_debit(sandbox)
 
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(attempt.order)
     assert order.status == Status.PAID
@@ -94,7 +93,7 @@ def test_when_the_bank_refuses_the_buyer_is_told_how_and_until_when_to_pay_again
     attempt = a_debit(sandbox)
 
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(attempt.order)
     page, sent = support.text_of_page(order), mail.outbox[1]
@@ -112,7 +111,7 @@ def test_when_the_bank_refuses_the_buyer_is_told_how_and_until_when_to_pay_again
 def test_after_a_refused_debit_the_link_of_the_mail_leads_to_another_payment(sandbox: Any) -> None:
     attempt = a_debit(sandbox)
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
     (link,) = re.findall(r"http://testserver(/orders/\S+)", str(mail.outbox[1].body))
     (pay,) = re.findall(r'action="([^"]+/pay/)"', Client().get(link).content.decode())
 
@@ -122,7 +121,7 @@ def test_after_a_refused_debit_the_link_of_the_mail_leads_to_another_payment(san
     assert (answer.status_code, answer["Location"]) == (303, again.url)
     assert again.url != attempt.url
     sandbox.pay(again.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
     assert support.reread(attempt.order).status == Status.PAID
     assert [e.to_status for e in attempt.order.events.all()].count("paid") == 1
 
@@ -130,12 +129,12 @@ def test_after_a_refused_debit_the_link_of_the_mail_leads_to_another_payment(san
 def test_a_second_try_by_debit_has_mails_of_its_own(sandbox: Any) -> None:
     attempt = a_debit(sandbox)
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
     order = attempt.order
     pay = signed("pay", order)
 
     sandbox.pay(Client().post(pay)["Location"], method="bank_debit")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     kinds = list(order.mails.values_list("kind", flat=True))
     assert kinds == ["processing", "payment_failed", "processing"]
@@ -176,7 +175,7 @@ def test_a_fourth_failed_debit_leaves_what_time_there_was(sandbox: Any) -> None:
     before = order.hold_until, order.pay_until
 
     sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order.refresh_from_db()
     assert (order.hold_until, order.pay_until) == before

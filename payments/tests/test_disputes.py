@@ -27,7 +27,7 @@ def order(sandbox: Any) -> Order:
     """A paid order, all that Stripe had to tell about it heard, its fee too."""
     order = money_back.paid_order(sandbox, VariantFactory(price_minor=PRICE))
     sandbox.post("clock", advance=10)
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     assert order.ledger.count() == 2
     mail.outbox.clear()
     return order
@@ -54,7 +54,7 @@ def _left(order: Order) -> int:
 def test_a_dispute_is_booked_told_and_holds_the_goods(order: Order, sandbox: Any) -> None:
     made = sandbox.dispute(money_back.intent_of(order), reason="product_not_received")
 
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     dispute = Dispute.objects.get()
     assert (dispute.stripe_id, dispute.status) == (made["id"], "needs_response")
@@ -81,10 +81,10 @@ def test_a_dispute_is_booked_told_and_holds_the_goods(order: Order, sandbox: Any
 
 def test_staff_are_told_once_with_deadline_and_link(order: Order, sandbox: Any) -> None:
     made = sandbox.dispute(money_back.intent_of(order))
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     sandbox.move_dispute(made["id"], "submit")
     sandbox.move_dispute(made["id"], "lose")
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     (sent,) = mail.outbox
     due_at = Dispute.objects.get().due_at
@@ -103,7 +103,7 @@ def test_nobody_is_mailed_without_an_address(order: Order, sandbox: Any, setting
     settings.STAFF_EMAIL = ""
     sandbox.dispute(money_back.intent_of(order))
 
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     assert (Dispute.objects.count(), mail.outbox) == (1, [])
     assert not order.mails.filter(kind=OrderMail.Kind.DISPUTE).exists()
@@ -111,13 +111,13 @@ def test_nobody_is_mailed_without_an_address(order: Order, sandbox: Any, setting
 
 def test_an_inquiry_moves_no_money_until_the_bank_insists(order: Order, sandbox: Any) -> None:
     made = sandbox.dispute(money_back.intent_of(order), inquiry=True)
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     assert (Dispute.objects.get().status, _entries(order)) == ("warning_needs_response", [])
     assert _left(order) == TOTAL
     money_back.refunded(order, 10_00)
 
     sandbox.move_dispute(made["id"], "escalate")
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     dispute = Dispute.objects.get()
     assert (dispute.status, dispute.amount_minor) == ("needs_response", 50_00)
@@ -134,7 +134,7 @@ def test_an_inquiry_that_is_dropped_lets_the_goods_go(order: Order, sandbox: Any
     made = sandbox.dispute(money_back.intent_of(order), inquiry=True)
     sandbox.move_dispute(made["id"], "close")
 
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     dispute = Dispute.objects.get()
     assert (dispute.status, dispute.is_open, _entries(order)) == ("warning_closed", False, [])
@@ -147,19 +147,19 @@ def test_an_inquiry_that_is_dropped_lets_the_goods_go(order: Order, sandbox: Any
 def test_only_what_no_bank_claims_can_be_refunded(order: Order, sandbox: Any) -> None:
     money_back.refunded(order, 5_00)
     made = sandbox.dispute(money_back.intent_of(order), amount=20_00, withdraw=False)
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     assert _left(order) == 35_00
     with pytest.raises(refunds.CannotRefund):
         money_back.ask(order, 35_01)
 
     sandbox.move_dispute(made["id"], "withdraw")
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     assert _left(order) == 35_00
     # Won, and the money not back yet; then it is.
     _follow(order, replace(_read(order), status="won"))
     assert (Dispute.objects.get().status, _left(order)) == ("won", 35_00)
     sandbox.move_dispute(made["id"], "win")
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     assert _left(order) == 55_00
     assert _entries(order) == [
@@ -174,7 +174,7 @@ def test_what_is_lost_stays_the_banks(order: Order, sandbox: Any) -> None:
     made = sandbox.dispute(money_back.intent_of(order), amount=20_00)
     sandbox.move_dispute(made["id"], "lose")
 
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
 
     dispute = Dispute.objects.get()
     assert (dispute.status, dispute.is_open, _left(order)) == ("lost", False, 40_00)

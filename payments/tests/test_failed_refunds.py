@@ -9,7 +9,7 @@ from payments.models import PaymentAttempt, Refund
 from payments.services import attempts, reviews
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import decide, hear, intent_of, money
+from payments.tests.money_back import decide, intent_of, money
 from payments.tests.reviewing import late
 from shop.services import InsufficientStock, adjust
 from shop.tests.factories import VariantFactory
@@ -32,7 +32,7 @@ def test_an_automatic_refund_that_a_dispute_forbids_asks_a_person_who_refunds_la
     with pytest.raises(CannotRefund, match="disputed"):
         reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
     sandbox.move_dispute(dispute["id"], "win")
-    hear(sandbox)
+    support.hear_all(sandbox)
     reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
     support.run_jobs()
 
@@ -98,7 +98,7 @@ def test_a_second_payment_whose_refund_in_the_dashboard_failed_asks_a_person(san
     assert not order.reviews.exists()
 
     sandbox.decide_refund(made["id"], "failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     review = order.reviews.get()
     assert (review.reason, order.status) == (Review.Reason.REFUND, Status.PAID)

@@ -15,7 +15,6 @@ from payments.tests.money_back import (
     ask,
     charge_of,
     decide,
-    hear,
     mails,
     money,
     paid_order,
@@ -217,7 +216,7 @@ def test_a_card_payment_after_one_by_hand_goes_back(sandbox: Any) -> None:
     book(order, order.total_minor)
 
     sandbox.pay(attempt.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     refund = order.refunds.get()
     assert (refund.source, refund.why, refund.state) == ("automatic", "duplicate", "succeeded")

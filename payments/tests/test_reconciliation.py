@@ -316,7 +316,7 @@ def test_a_refund_that_was_never_sent_is_sent_once(sandbox: Any) -> None:
 def test_a_dispute_whose_end_nobody_told_is_followed(sandbox: Any) -> None:
     order = money_back.paid_order(sandbox)
     made = sandbox.dispute(money_back.intent_of(order))
-    money_back.hear(sandbox)
+    support.hear_all(sandbox)
     assert Dispute.objects.get().status == "needs_response"
     sandbox.move_dispute(made["id"], "lose")
 

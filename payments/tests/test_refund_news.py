@@ -19,7 +19,6 @@ from payments.tests.money_back import (
     ask,
     charge_of,
     decide,
-    hear,
     intent_of,
     mails,
     money,
@@ -155,8 +154,8 @@ def test_a_refund_made_in_the_dashboard_is_booked_once(sandbox: Any) -> None:
     order = paid_order(sandbox)
 
     made = sandbox.refund_in_dashboard(intent_of(order), amount=2_00)
-    hear(sandbox)
-    hear(sandbox)
+    support.hear_all(sandbox)
+    support.hear_all(sandbox)
 
     refund = order.refunds.get()
     assert (refund.source, refund.state, refund.stripe_id) == ("dashboard", "succeeded", made["id"])
@@ -164,7 +163,7 @@ def test_a_refund_made_in_the_dashboard_is_booked_once(sandbox: Any) -> None:
     assert money(order)[1:] == [("refund", -2_00)]
     assert mails(order) == ["confirmation", "refund"]
     sandbox.refund_in_dashboard(intent_of(order))
-    hear(sandbox)
+    support.hear_all(sandbox)
     assert support.reread(order).status == Status.REFUNDED
     assert money(order)[2:] == [("refund", 2_00 - order.total_minor)]
 

@@ -13,7 +13,7 @@ from payments.models import InboxEvent, Refund
 from payments.services import attempts, inbox, manual, refunds, reviews, sums
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import ask, charge_of, hear, intent_of, money, paid_order
+from payments.tests.money_back import ask, charge_of, intent_of, money, paid_order
 from payments.tests.threads import all_at_once
 from shop.tests.factories import VariantFactory
 
@@ -89,7 +89,7 @@ def test_a_refund_and_a_dispute_at_once_give_the_money_back_once(
     )
     if not dispute_is_first:
         sandbox.dispute(intent_of(order))
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     at_stripe = sum(refund["amount"] for refund in support.stripe_get("refunds")["data"])
     given_back = -order.ledger.given_back().total_minor("EUR")
@@ -138,7 +138,7 @@ def test_money_by_hand_and_by_card_at_once_pay_an_order_once(sandbox: Any) -> No
         attempts.reconcile(attempt=attempt, at=at)
 
     all_at_once([by_hand, by_card, by_hand])
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = Order.objects.get()
     kept = order.ledger.received().total_minor("EUR") + order.ledger.given_back().total_minor("EUR")

@@ -12,7 +12,7 @@ from payments.models import PaymentAttempt, Refund
 from payments.services import reviews
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import charge_of, hear, intent_of, mails, money, paid_order, story
+from payments.tests.money_back import charge_of, intent_of, mails, money, paid_order, story
 from payments.tests.reviewing import late, mismatched
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,7 @@ def test_what_the_bank_took_of_a_pending_order_is_not_what_pays_for_it(
     made = sandbox.dispute(intent_of(order))
     if end:
         sandbox.move_dispute(made["id"], end)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
 
@@ -55,7 +55,7 @@ def test_what_the_bank_took_of_a_pending_order_is_not_what_pays_for_it(
 def test_what_the_bank_took_is_not_judged_while_the_order_may_be_paid_anew(sandbox: Any) -> None:
     review = mismatched(sandbox)
     sandbox.dispute(intent_of(review.order))
-    hear(sandbox)
+    support.hear_all(sandbox)
     support.attempt_row(review.order, state="processing")
 
     with pytest.raises(reviews.CannotAccept, match="still on its way"):
@@ -83,8 +83,8 @@ def test_money_that_a_bank_gives_back_to_a_canceled_order_is_asked_about(sandbox
     reviews.accept(review_id=order.reviews.get().pk, by=7, at=support.stripe_now())
 
     sandbox.move_dispute(made["id"], "win")
-    hear(sandbox)
-    hear(sandbox)
+    support.hear_all(sandbox)
+    support.hear_all(sandbox)
 
     asked = order.reviews.open().get()
     assert (asked.reason, asked.cause) == (Review.Reason.REFUND, charge_of(order))
@@ -99,7 +99,7 @@ def late_and_disputed(sandbox: Any) -> tuple[Order, Any]:
     """Return a canceled order whose payment the bank took before it could be given back."""
     order = late(sandbox)
     made = sandbox.dispute(intent_of(order))
-    hear(sandbox)
+    support.hear_all(sandbox)
     assert [refund.state for refund in order.refunds.all()] == ["failed"]
     return order, made
 
@@ -146,7 +146,7 @@ def test_a_refund_in_the_dashboard_answers_the_review_of_its_payment(sandbox: An
     review = mismatched(sandbox)
 
     sandbox.refund_in_dashboard(intent_of(review.order))
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     review.refresh_from_db()
     assert (review.resolution, review.resolved_by_id) == ("refunded", None)
@@ -157,7 +157,7 @@ def test_a_part_of_the_money_answers_nothing(sandbox: Any) -> None:
     review = mismatched(sandbox)
 
     sandbox.refund_in_dashboard(intent_of(review.order), amount=1_00)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     assert Review.objects.get().resolved_at is None
     assert support.reread(review.order).status == Status.PENDING

@@ -16,7 +16,6 @@ from payments.services import refunds, reviews
 from payments.tests import support
 from payments.tests.audits import execute, unguarded
 from payments.tests.money_back import (
-    hear,
     intent_of,
     learn_fee,
     money,
@@ -59,7 +58,7 @@ def test_it_is_refunded_by_staff_and_in_the_dashboard(sandbox: Any, order: Order
 
     assert refunded(order, 2_00, charge_id=charge).state == "succeeded"
     sandbox.refund_in_dashboard(intent_of(order))
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     assert money(order)[1:] == [("refund", -2_00), ("refund", 2_00 - order.total_minor)]
     assert refunds.refundable_minor(order=order, charge_id=charge) == 0
