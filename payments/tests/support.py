@@ -98,6 +98,12 @@ def hear_all(sandbox: Any) -> None:
     hear(reversed(sandbox.events()))
 
 
+def pay_and_hear(sandbox: Any, attempt: PaymentAttempt, **form: str) -> None:
+    """Pay on Stripe's page, with what `form` says otherwise, and hear of it."""
+    sandbox.pay(attempt.url, **form)
+    hear_all(sandbox)
+
+
 def endpoint_row() -> WebhookEndpoint:
     """Return dj-stripe's row of the shop's endpoint, provisioned by the command."""
     call_command("provision_webhook", stdout=StringIO(), stderr=StringIO())

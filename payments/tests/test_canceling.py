@@ -5,14 +5,12 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from orders import links
 from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
@@ -21,15 +19,11 @@ from payments import gateway
 from payments.models import PaymentAttempt
 from payments.services import canceling
 from payments.tests import support
+from payments.tests.browsing import signed
 from shop.models import StockMovement
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_limits() -> None:
-    cache.clear()
 
 
 def an_attempt() -> PaymentAttempt:
@@ -40,10 +34,6 @@ def cancel(order: Order, reason: Reason = Reason.BUYER, **fields: Any) -> Order:
     return canceling.cancel(order_id=order.pk, reason=reason, at=support.stripe_now(), **fields)
 
 
-def cancel_path(order: Order) -> str:
-    return reverse("payments:cancel", args=[order.number, links.sign(order.number)])
-
-
 def page_of(order: Order) -> str:
     return unescape(Client().get(links.path(order)).content.decode())
 
@@ -51,12 +41,6 @@ def page_of(order: Order) -> str:
 def written() -> tuple[int, int]:
     """Return how much of a story and of movements there is: a refusal adds nothing."""
     return OrderEvent.objects.count(), StockMovement.objects.count()
-
-
-def deliver_all(sandbox: Any) -> None:
-    for event in sandbox.events():
-        support.deliver(event)
-    support.run_jobs()
 
 
 def test_the_attempt_is_closed_at_stripe_and_the_units_are_free(sandbox: Any) -> None:
@@ -108,7 +92,7 @@ def test_money_on_its_way_cannot_be_called_back(sandbox: Any, is_known: bool) ->
     attempt = an_attempt()
     sandbox.pay(attempt.url, method="bank_debit")
     if is_known:
-        deliver_all(sandbox)
+        support.hear(sandbox.events())
 
     with pytest.raises(canceling.CannotCancel, match="cannot be called back"):
         cancel(attempt.order)
@@ -157,7 +141,7 @@ def test_while_stripe_is_away_nothing_changes(sandbox: Any) -> None:
 
 def test_the_order_page_leads_to_the_question_and_one_click_answers_it(sandbox: Any) -> None:
     order = an_attempt().order
-    path = cancel_path(order)
+    path = signed("cancel", order)
 
     assert f'href="{path}"' in page_of(order)
     asked = Client().get(path)
@@ -178,7 +162,7 @@ def test_the_story_names_the_user_who_canceled(sandbox: Any) -> None:
     client = Client()
     client.force_login(user)
 
-    client.post(cancel_path(order))
+    client.post(signed("cancel", order))
 
     assert support.last_event(order).by_user_id == user.pk
 
@@ -187,7 +171,7 @@ def test_a_buyer_whose_payment_was_faster_reads_so(sandbox: Any) -> None:
     attempt = an_attempt()
     sandbox.pay(attempt.url)
 
-    answer = Client().post(cancel_path(attempt.order), follow=True)
+    answer = Client().post(signed("cancel", attempt.order), follow=True)
 
     page = unescape(answer.content.decode())
     assert answer.redirect_chain == [(links.path(attempt.order), 303)]
@@ -199,7 +183,7 @@ def test_a_settled_order_is_not_asked_about() -> None:
     order = PendingOrderFactory()
     orders.mark_paid(order=order, reason=Reason.CAPTURE, cause="evt_1", at=PLACED_AT)
 
-    answer = Client().get(cancel_path(order))
+    answer = Client().get(signed("cancel", order))
 
     assert (answer.status_code, answer["Location"]) == (303, links.path(order))
 
@@ -213,7 +197,7 @@ def test_while_stripe_does_not_answer_the_page_says_that_nothing_has_changed(
     attempt = an_attempt()
     sandbox.fault(kind=kind, times=None)
 
-    answer = Client().post(cancel_path(attempt.order))
+    answer = Client().post(signed("cancel", attempt.order))
 
     assert (answer.status_code, answer["Retry-After"]) == (status, "30")
     page = answer.content.decode()
@@ -226,16 +210,11 @@ def test_canceling_needs_its_token_and_a_signed_link(sandbox: Any) -> None:
     order, other = PendingOrderFactory(), PendingOrderFactory()
     wrong = reverse("payments:cancel", args=[order.number, links.sign(other.number)])
 
-    assert Client(enforce_csrf_checks=True).post(cancel_path(order)).status_code == 403
+    assert Client(enforce_csrf_checks=True).post(signed("cancel", order)).status_code == 403
     assert Client().post(wrong).status_code == 404
     assert Client().get(wrong).status_code == 404
 
     assert support.reread(order).status == Status.PENDING
-
-
-@pytest.fixture
-def boss() -> User:
-    return User.objects.create_superuser("boss@example.com")
 
 
 def cancel_as(user: User, order: Order, **typed: str) -> Any:
@@ -283,10 +262,8 @@ def test_staff_read_why_an_order_stays(sandbox: Any, boss: User) -> None:
 
 
 def test_who_may_only_look_cancels_nothing() -> None:
-    clerk = UserFactory(is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     order = PendingOrderFactory()
 
-    cancel_as(clerk, order, note="Sold.")
+    cancel_as(a_clerk("view_.*"), order, note="Sold.")
 
     assert support.reread(order).status == Status.PENDING

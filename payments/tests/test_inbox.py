@@ -40,9 +40,7 @@ def paid(sandbox: Any) -> tuple[Order, dict[str, Any]]:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
     sandbox.post("clock", advance=10)
-    for told in sandbox.events():
-        support.deliver(told)
-    support.run_jobs()
+    support.hear(sandbox.events())
     charge = support.stripe_get("charges?limit=1")["data"][0]
     return support.reread(attempt.order), charge
 
@@ -80,10 +78,8 @@ def test_refunds_and_disputes_of_another_sites_charge_are_ignored(sandbox: Any) 
     sandbox.refund_in_dashboard(intent, amount=300)
     sandbox.dispute(intent, amount=200)
     before = everything()
-    for told in sandbox.events():
-        support.deliver(told)
 
-    support.run_jobs()
+    support.hear(sandbox.events())
 
     rows = InboxEvent.objects.all()
     assert {row.state for row in rows} == {"ignored"}

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory, a_clerk
+from accounts.tests.factories import a_clerk
 from orders import services as orders
 from orders.models import Review
 from orders.tests.factories import PendingOrderFactory
@@ -225,10 +224,8 @@ def test_who_may_only_look_sets_nothing_aside(client: Client) -> None:
     assert (row.state, LogEntry.objects.count()) == ("failed", 0)
 
 
-def test_the_front_page_says_what_waits_for_whom(client: Client) -> None:
-    boss = User.objects.create_superuser("boss@example.com")
-    clerk = UserFactory(is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename="view_inboxevent"))
+def test_the_front_page_says_what_waits_for_whom(client: Client, boss: User) -> None:
+    clerk = a_clerk("view_inboxevent")
     an_event("evt_1", received_at=now() - timedelta(hours=3))
     order = PendingOrderFactory()
     orders.open_review(

@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orders import services as orders
-from orders.models import Order, OrderMail, Reason, Review, Status
+from orders.models import Order, Reason, Review, Status
 from payments import gateway
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
-from payments.services import holds, reviews, settling
+from payments.services import holds, settling
 from payments.services.attempts import NotPayable, open_attempt
 from payments.tests import support
 from shop.models import StockMovement
@@ -25,32 +25,21 @@ from shop.tests.factories import VariantFactory
 pytestmark = pytest.mark.django_db
 
 
-def pay_and_deliver(sandbox: Any, attempt: PaymentAttempt, **form: str) -> None:
-    sandbox.pay(attempt.url, **form)
-    deliver_all(sandbox)
-
-
-def deliver_all(sandbox: Any) -> None:
-    for event in reversed(sandbox.events()):
-        assert support.deliver(event) == 200
-    support.run_jobs()
-
-
 def paid_behind_our_back(sandbox: Any, attempt: PaymentAttempt, order: Order) -> None:
     """Let the buyer pay a session whose order we canceled without Stripe's knowledge."""
     orders.cancel(order=order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
     attempt.state, attempt.closed_as = "closed", "expired"
     attempt.save()
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
 
 def test_the_fee_is_booked_when_stripe_knows_it(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory(price_minor=2_000)))
     sandbox.pay(attempt.url)
-    deliver_all(sandbox)
+    support.hear_all(sandbox)
     sandbox.post("clock", advance=10)
 
-    deliver_all(sandbox)
+    support.hear_all(sandbox)
 
     fee = LedgerEntry.objects.get(kind="fee")
     charge = LedgerEntry.objects.get(kind="capture")
@@ -93,7 +82,7 @@ def test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again(
     cart = support.cart_with(variant)
     attempt = support.checkout(cart)
 
-    pay_and_deliver(sandbox, attempt, card="4000000000000002")
+    support.pay_and_hear(sandbox, attempt, card="4000000000000002")
 
     order = support.reread(attempt.order)
     variant.refresh_from_db()
@@ -104,7 +93,7 @@ def test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again(
     assert (last.reason, last.from_status, last.to_status) == ("failed_card", "pending", "pending")
     assert last.cause.startswith("evt_")
 
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
     assert support.reread(order).status == Status.PAID
     assert LedgerEntry.objects.filter(kind="capture").count() == 1
@@ -148,7 +137,7 @@ def test_a_late_payment_without_stock_is_booked_and_given_back(sandbox: Any) -> 
     attempt.save()
     adjust(variant_id=variant.pk, difference=-1, reason="lost", at=support.stripe_now())
 
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
     order = support.reread(order)
     assert order.status == Status.CANCELED
@@ -168,7 +157,7 @@ def test_a_late_payment_of_an_order_canceled_on_purpose_is_given_back(
     attempt = support.checkout(support.cart_with(VariantFactory()))
     orders.cancel(order=attempt.order, reason=reason, cause="", at=support.stripe_now())
 
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
     assert support.reread(attempt.order).status == Status.CANCELED
     assert went_back(attempt.order, Refund.Why.LATE)
@@ -182,7 +171,7 @@ def test_a_late_payment_after_a_later_order_from_the_same_cart_is_given_back(
     orders.cancel(order=attempt.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
     support.checkout(cart)
 
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
     assert support.reread(attempt.order).status == Status.CANCELED
     assert went_back(attempt.order, Refund.Why.LATE)
@@ -194,9 +183,9 @@ def test_a_late_payment_is_given_back_while_a_later_order_waits_for_the_bank(
     cart = support.cart_with(VariantFactory(on_hand=5))
     late = support.checkout(cart)
     orders.cancel(order=late.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
-    pay_and_deliver(sandbox, support.checkout(cart), method="bank_debit")
+    support.pay_and_hear(sandbox, support.checkout(cart), method="bank_debit")
 
-    pay_and_deliver(sandbox, late)
+    support.pay_and_hear(sandbox, late)
 
     assert support.reread(late.order).status == Status.CANCELED
     assert went_back(late.order, Refund.Why.LATE)
@@ -211,7 +200,7 @@ def test_a_second_payment_is_booked_and_given_back(sandbox: Any) -> None:
 
     sandbox.pay(second.url)
     sandbox.pay(first.url)
-    deliver_all(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(first.order)
     assert order.status == Status.PAID
@@ -226,7 +215,7 @@ def test_a_wrong_amount_is_booked_and_the_order_waits_for_a_person(sandbox: Any)
     attempt = support.checkout(support.cart_with(variant))
     PaymentAttempt.objects.update(amount_minor=attempt.amount_minor + 1)
 
-    pay_and_deliver(sandbox, attempt)
+    support.pay_and_hear(sandbox, attempt)
 
     order = support.reread(attempt.order)
     review = order.reviews.get()
@@ -242,119 +231,13 @@ def test_a_wrong_amount_is_booked_and_the_order_waits_for_a_person(sandbox: Any)
     assert list(holds.overdue(support.stripe_now() + timedelta(days=3))) == []
 
 
-def test_what_is_accepted_while_other_money_is_on_its_way_would_leave_nobody_to_move_the_order(
-    sandbox: Any,
-) -> None:
-    at = support.stripe_now()
-    first = support.checkout(support.cart_with(VariantFactory()), at=at)
-    PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
-    second = open_attempt(order_id=first.order_id, at=at)
-    PaymentAttempt.objects.filter(pk=second.pk).update(amount_minor=second.amount_minor + 1)
-    sandbox.pay(second.url)
-    pay_and_deliver(sandbox, first, method="bank_debit")
-    mismatch = Review.objects.get(reason=Review.Reason.MISMATCH)
-
-    with pytest.raises(reviews.CannotAccept, match="on its way"):
-        reviews.accept(review_id=mismatch.pk, by=7, at=at)
-
-    assert Review.objects.open().count() == 2
-    first.refresh_from_db()
-    sandbox.post(f"bank_debits/{first.intent_id}", outcome="failed")
-    deliver_all(sandbox)
-    reviews.accept(review_id=mismatch.pk, by=7, at=at)
-    assert support.reread(first.order).status == Status.PAID
-
-
-def test_a_bank_debit_on_its_way_lets_the_buyer_shop_on(sandbox: Any) -> None:
-    variant = VariantFactory(on_hand=3)
-    cart = support.cart_with(variant)
-    attempt = support.checkout(cart)
-
-    pay_and_deliver(sandbox, attempt, method="bank_debit")
-
-    order = support.reread(attempt.order)
-    attempt.refresh_from_db()
-    assert (order.status, attempt.state) == (Status.PENDING, "processing")
-    assert order.cart_emptied_at is not None
-    assert cart.lines.count() == 0
-    assert list(holds.overdue(support.stripe_now() + timedelta(days=9))) == []
-    more = support.cart_with(variant)
-    cart.lines.add(*more.lines.all())
-    support.checkout(cart)
-    assert Order.objects.pending().count() == 2
-
-    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
-    deliver_all(sandbox)
-
-    assert support.reread(order).status == Status.PAID
-    variant.refresh_from_db()
-    assert (variant.on_hand, variant.reserved) == (2, 1)
-
-
-def test_a_bank_debit_that_fails_gives_the_buyer_a_day_to_pay_otherwise(sandbox: Any) -> None:
-    at = support.stripe_now()
-    attempt = support.checkout(support.cart_with(VariantFactory()), at=at)
-    pay_and_deliver(sandbox, attempt, method="bank_debit")
-    attempt.refresh_from_db()
-
-    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="failed")
-    deliver_all(sandbox)
-
-    order = support.reread(attempt.order)
-    attempt.refresh_from_db()
-    assert (attempt.state, attempt.closed_as) == ("closed", "failed")
-    assert support.last_event(order).reason == Reason.PAYMENT_FAILED
-    assert order.hold_until >= at + timedelta(hours=24)
-    assert order.pay_until >= at + timedelta(hours=24)
-    again = open_attempt(order_id=order.pk, at=support.stripe_now())
-    pay_and_deliver(sandbox, again)
-    assert support.reread(order).status == Status.PAID
-
-
-def test_a_closed_session_completed_by_bank_debit_asks_a_person_until_the_bank_answers(
-    sandbox: Any,
-) -> None:
-    attempt = support.checkout(support.cart_with(VariantFactory()))
-    attempt.state, attempt.closed_as = "closed", "expired"
-    attempt.save()
-    orders.cancel(order=attempt.order, reason=Reason.EXPIRY, cause="", at=support.stripe_now())
-
-    pay_and_deliver(sandbox, attempt, method="bank_debit")
-
-    review = Review.objects.get()
-    assert (review.reason, review.cause) == (Review.Reason.UNPAID, attempt.session_id)
-
-    attempt.refresh_from_db()
-    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
-    deliver_all(sandbox)
-
-    review.refresh_from_db()
-    assert review.resolution == Review.Resolution.ANSWERED
-    assert support.reread(attempt.order).status == Status.PAID
-
-
-def test_a_payment_on_its_way_that_is_over_at_stripe_has_failed(sandbox: Any) -> None:
-    attempt = support.checkout(support.cart_with(VariantFactory()))
-    pay_and_deliver(sandbox, attempt, method="bank_debit")
-    session = gateway.retrieve_session(attempt.session_id or "")
-    at = support.stripe_now() + timedelta(days=3)
-
-    settled = settling.settle(payment=replace(session, status="expired"), cause="evt_1", at=at)
-
-    order = settled.order
-    assert (settled.attempt.state, settled.attempt.closed_as) == ("closed", "failed")
-    assert support.last_event(order).reason == Reason.PAYMENT_FAILED
-    assert (order.hold_until, order.pay_until) == (at + timedelta(hours=24),) * 2
-    assert order.mails.filter(kind=OrderMail.Kind.PAYMENT_FAILED).count() == 1
-
-
 @override_settings(STRIPE_APP_TAG="another-shop")
 def test_a_payment_of_another_site_on_the_same_account_is_ignored(sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory()))
     sandbox.pay(attempt.url)
 
     with override_settings(STRIPE_APP_TAG="shop"):
-        deliver_all(sandbox)
+        support.hear_all(sandbox)
 
     assert set(InboxEvent.objects.values_list("state", flat=True)) == {"ignored"}
     assert LedgerEntry.objects.count() == 0
