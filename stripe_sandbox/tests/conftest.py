@@ -75,6 +75,11 @@ class Twin:
         params: Any = session_params(**changes)
         return self.sdk.v1.checkout.sessions.create(params=params)
 
+    def make_intent(self, **changes: object) -> stripe.PaymentIntent:
+        asked = {"amount": 3097, "currency": "eur", "metadata": {"order": "ORDER-1"}}
+        params: Any = asked | changes
+        return self.sdk.v1.payment_intents.create(params=params)
+
     def pay(self, page: str | None, card: str = GOOD, **changes: str) -> requests.Response:
         """Send the hosted page's form; the redirect is not followed."""
         assert page is not None
@@ -173,6 +178,12 @@ def twin(twin_process: Twin, twin_directory: Path) -> Twin:
     (twin_directory / "clock").unlink(missing_ok=True)
     twin_process.control("reset")
     return twin_process
+
+
+@pytest.fixture
+def intent(twin: Twin) -> stripe.PaymentIntent:
+    """An intent that no session made."""
+    return twin.make_intent()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from stripe_sandbox.tests.conftest import SECONDS, Receiver, Twin
-from stripe_sandbox.tests.test_idempotency import SESSIONS
+from stripe_sandbox.tests.sessions import SESSIONS
 
 
 def page(twin: Twin) -> str:

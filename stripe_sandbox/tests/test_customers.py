@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from stripe_sandbox.tests.conftest import Twin
-from stripe_sandbox.tests.test_payments import charges_of, intent_of
+from stripe_sandbox.tests.sessions import charges_of, intent_of
 
 
 def create(twin: Twin, **params: Any) -> stripe.Customer:

@@ -9,7 +9,7 @@ import stripe
 from urllib3.exceptions import ProtocolError
 
 from stripe_sandbox.tests.conftest import DECLINED, SECONDS, SECRET_KEY, Twin
-from stripe_sandbox.tests.test_idempotency import SESSIONS, count, create
+from stripe_sandbox.tests.sessions import SESSIONS, count, create
 
 
 def test_a_dropped_answer_was_done_and_can_be_asked_for_again(twin: Twin) -> None:

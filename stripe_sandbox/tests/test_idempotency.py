@@ -1,23 +1,12 @@
 """Idempotency keys as Stripe keeps them: the first result is every repeat's result."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import stripe
 
-from stripe_sandbox.tests.conftest import Twin, session_params
-
-SESSIONS = "/v1/checkout/sessions"
-
-
-def create(twin: Twin, key: str, **changes: object) -> stripe.checkout.Session:
-    params: Any = session_params(**changes)
-    return twin.sdk.v1.checkout.sessions.create(params, {"idempotency_key": key})
-
-
-def count(twin: Twin) -> int:
-    return len(twin.sdk.v1.checkout.sessions.list(params={"limit": 100}).data)
+from stripe_sandbox.tests.conftest import Twin
+from stripe_sandbox.tests.sessions import SESSIONS, count, create
 
 
 def test_a_repeat_gets_the_first_answer_and_says_so(twin: Twin) -> None:

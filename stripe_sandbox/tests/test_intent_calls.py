@@ -6,23 +6,17 @@ import pytest
 import stripe
 
 from stripe_sandbox.tests.conftest import API_VERSION, PUBLISHABLE_KEY, Params, Twin
-from stripe_sandbox.tests.test_intent_three_d_secure import ask
-from stripe_sandbox.tests.test_intents import (
+from stripe_sandbox.tests.intents import (
     RETURN_URL,
     UNPAID,
+    ask,
     confirm,
     intent_in,
-    make,
     refusals,
     see,
     standing,
 )
-from stripe_sandbox.tests.test_three_d_secure import answer
-
-
-@pytest.fixture
-def intent(twin: Twin) -> stripe.PaymentIntent:
-    return make(twin)
+from stripe_sandbox.tests.sessions import answer
 
 
 def app(twin: Twin) -> stripe.StripeClient:
@@ -70,7 +64,11 @@ def test_only_metadata_and_words_can_be_changed_afterwards(
 
 def test_intents_are_listed_newest_first(twin: Twin) -> None:
     customer = twin.sdk.v1.customers.create(params={"email": "a@example.com"})
-    first, second, third = make(twin), make(twin, customer=customer.id), make(twin)
+    first, second, third = (
+        twin.make_intent(),
+        twin.make_intent(customer=customer.id),
+        twin.make_intent(),
+    )
     intents = twin.sdk.v1.payment_intents
 
     def ids(params: Any) -> list[str]:
@@ -159,7 +157,7 @@ def test_a_creation_that_is_wrong_makes_nothing(
     twin: Twin, changes: Params, param: str, code: str | None
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        make(twin, **changes)
+        twin.make_intent(**changes)
 
     assert (refused.value.param, refused.value.code) == (param, code)
     assert twin.sdk.v1.payment_intents.list().data == []
@@ -167,7 +165,9 @@ def test_a_creation_that_is_wrong_makes_nothing(
 
 
 def test_without_redirects_a_card_pays_without_a_return_url(twin: Twin) -> None:
-    intent = make(twin, automatic_payment_methods={"enabled": True, "allow_redirects": "never"})
+    intent = twin.make_intent(
+        automatic_payment_methods={"enabled": True, "allow_redirects": "never"}
+    )
     intents = twin.sdk.v1.payment_intents
 
     for token in (None, "pm_card_threeDSecure2Required"):
@@ -187,7 +187,7 @@ def test_nothing_is_confirmed_without_a_payment_method(
 
     refused = refusals(
         lambda: twin.sdk.v1.payment_intents.confirm(intent.id, params=way),
-        lambda: make(twin, confirm=True, **way),
+        lambda: twin.make_intent(confirm=True, **way),
     )
 
     assert [error.code for error in refused] == ["payment_intent_unexpected_state"] * 2

@@ -7,29 +7,13 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import SECONDS, Twin
-from stripe_sandbox.tests.test_intents import RETURN_URL, UNPAID, confirm, make, see, standing
-from stripe_sandbox.tests.test_payments import charges_of
-from stripe_sandbox.tests.test_three_d_secure import answer
-
-
-@pytest.fixture
-def intent(twin: Twin) -> stripe.PaymentIntent:
-    return make(twin)
+from stripe_sandbox.tests.intents import RETURN_URL, UNPAID, ask, confirm, see, standing
+from stripe_sandbox.tests.sessions import answer, charges_of
 
 
 @pytest.fixture(params=["pm_card_threeDSecure2Required", "pm_card_authenticationRequired"])
 def question(twin: Twin, intent: stripe.PaymentIntent, request: pytest.FixtureRequest) -> str:
     return ask(twin, intent, request.param)
-
-
-def ask(
-    twin: Twin, intent: stripe.PaymentIntent, method: str = "pm_card_threeDSecure2Required"
-) -> str:
-    asked = confirm(twin, intent, method)
-    assert asked.next_action is not None
-    assert asked.next_action.redirect_to_url is not None
-    assert asked.next_action.redirect_to_url.url is not None
-    return asked.next_action.redirect_to_url.url
 
 
 def test_a_bank_that_asks_is_answered_on_its_own_page(

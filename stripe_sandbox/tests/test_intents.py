@@ -1,6 +1,5 @@
 """PaymentIntents without a session: made by a merchant, confirmed by an app, paid once at most."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,55 +8,18 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import DECLINED, Twin
-from stripe_sandbox.tests.test_payments import charges_of
+from stripe_sandbox.tests.intents import (
+    RETURN_URL,
+    UNPAID,
+    confirm,
+    intent_in,
+    refusals,
+    see,
+    standing,
+)
+from stripe_sandbox.tests.sessions import charges_of
 
-RETURN_URL = "http://127.0.0.1:9/returned?order=1"
 PAID = ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
-UNPAID = "requires_payment_method"
-
-
-def make(twin: Twin, **changes: object) -> stripe.PaymentIntent:
-    params: Any = {"amount": 3097, "currency": "eur", "metadata": {"order": "ORDER-1"}} | changes
-    return twin.sdk.v1.payment_intents.create(params=params)
-
-
-def see(twin: Twin, intent: stripe.PaymentIntent) -> stripe.PaymentIntent:
-    return twin.sdk.v1.payment_intents.retrieve(intent.id)
-
-
-def confirm(
-    twin: Twin, intent: stripe.PaymentIntent, method: str = "pm_card_visa", **changes: Any
-) -> stripe.PaymentIntent:
-    params: Any = {"payment_method": method, "return_url": RETURN_URL} | changes
-    return twin.sdk.v1.payment_intents.confirm(intent.id, params=params)
-
-
-def standing(twin: Twin, intent: stripe.PaymentIntent) -> tuple[str, int, list[str]]:
-    """Return the intent's status, what it received, and the states of its charges, newest first."""
-    now = see(twin, intent)
-    return now.status, now.amount_received, [one.status for one in charges_of(twin, intent.id)]
-
-
-def refusals(*calls: Callable[[], object]) -> list[stripe.StripeError]:
-    """Return the error of each call, none of which may succeed."""
-    errors = []
-    for call in calls:
-        with pytest.raises(stripe.StripeError) as refused:
-            call()
-        errors.append(refused.value)
-    return errors
-
-
-def intent_in(error: stripe.StripeError) -> stripe.PaymentIntent:
-    """Return the intent that an error tells of."""
-    assert error.error is not None
-    assert error.error.payment_intent is not None
-    return error.error.payment_intent
-
-
-@pytest.fixture
-def intent(twin: Twin) -> stripe.PaymentIntent:
-    return make(twin)
 
 
 def test_a_new_intent_waits_for_a_payment_method(twin: Twin, intent: stripe.PaymentIntent) -> None:
@@ -78,8 +40,7 @@ def test_a_new_intent_waits_for_a_payment_method(twin: Twin, intent: stripe.Paym
 
 
 def test_what_is_told_at_creation_is_kept_and_reaches_the_charge(twin: Twin) -> None:
-    intent = make(
-        twin,
+    intent = twin.make_intent(
         description="Books",
         receipt_email="reader@example.com",
         shipping={"name": "A. Reader", "address": {"line1": "Pond 1", "country": "US"}},
@@ -163,7 +124,7 @@ def test_a_refusal_is_an_error_that_tells_of_the_intent_and_a_good_card_pays_lat
 
 
 def test_one_call_makes_and_pays(twin: Twin) -> None:
-    paid = make(twin, confirm=True, payment_method="pm_card_visa", return_url=RETURN_URL)
+    paid = twin.make_intent(confirm=True, payment_method="pm_card_visa", return_url=RETURN_URL)
 
     assert standing(twin, paid) == ("succeeded", 3097, ["succeeded"])
     assert sorted(twin.event_types()) == PAID
@@ -171,8 +132,7 @@ def test_one_call_makes_and_pays(twin: Twin) -> None:
 
 def test_one_call_that_is_refused_leaves_the_intent_for_another_try(twin: Twin) -> None:
     with pytest.raises(stripe.CardError) as refused:
-        make(
-            twin,
+        twin.make_intent(
             confirm=True,
             payment_method="pm_card_visa_chargeDeclined",
             return_url=RETURN_URL,
@@ -184,7 +144,7 @@ def test_one_call_that_is_refused_leaves_the_intent_for_another_try(twin: Twin) 
 
 
 def test_a_payment_method_chosen_at_creation_pays_on_confirmation(twin: Twin) -> None:
-    intent = make(twin, payment_method="pm_card_visa")
+    intent = twin.make_intent(payment_method="pm_card_visa")
     assert standing(twin, intent) == ("requires_confirmation", 0, [])
 
     paid = twin.sdk.v1.payment_intents.confirm(intent.id, params={"return_url": RETURN_URL})
@@ -259,7 +219,7 @@ def test_a_bank_debit_is_decided_later(
 
 
 def test_an_intent_for_cards_alone_takes_no_bank_debit(twin: Twin) -> None:
-    intent = make(twin, payment_method_types=["card"])
+    intent = twin.make_intent(payment_method_types=["card"])
 
     with pytest.raises(stripe.InvalidRequestError) as refused:
         confirm(twin, intent, "pm_success_de")

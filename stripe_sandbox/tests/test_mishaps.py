@@ -6,9 +6,9 @@ import pytest
 import requests
 import stripe
 
+from stripe_sandbox.tests.api_document import check_answer, check_object
 from stripe_sandbox.tests.conftest import DECLINED, SECONDS, Twin
-from stripe_sandbox.tests.test_conformance import check_answer, check_object
-from stripe_sandbox.tests.test_idempotency import SESSIONS
+from stripe_sandbox.tests.sessions import SESSIONS
 
 INTENTS = "/v1/payment_intents"
 CARD = {"payment_method": "pm_card_visa", "return_url": "http://127.0.0.1:9/"}

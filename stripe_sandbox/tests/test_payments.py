@@ -7,25 +7,7 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import DECLINED, SECONDS, Twin, line
-
-PAID = {
-    "payment_intent.created",
-    "charge.succeeded",
-    "payment_intent.succeeded",
-    "checkout.session.completed",
-}
-
-
-def intent_of(twin: Twin, session_id: str) -> stripe.PaymentIntent:
-    session = twin.sdk.v1.checkout.sessions.retrieve(
-        session_id, params={"expand": ["payment_intent.latest_charge"]}
-    )
-    assert isinstance(session.payment_intent, stripe.PaymentIntent)
-    return session.payment_intent
-
-
-def charges_of(twin: Twin, intent: str) -> list[stripe.Charge]:
-    return twin.sdk.v1.charges.list(params={"payment_intent": intent}).data
+from stripe_sandbox.tests.sessions import PAID, charges_of, intent_of
 
 
 def test_a_good_card_pays_and_leads_back_to_the_shop(twin: Twin) -> None:

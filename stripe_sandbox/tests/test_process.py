@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from stripe_sandbox.tests.conftest import PROJECT, SECONDS, Twin
-from stripe_sandbox.tests.test_idempotency import count, create
+from stripe_sandbox.tests.sessions import count, create
 
 
 def test_state_survives_a_restart(start: Callable[..., Twin]) -> None:

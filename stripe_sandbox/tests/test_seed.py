@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from stripe_sandbox.tests.conftest import Twin
-from stripe_sandbox.tests.test_idempotency import SESSIONS
+from stripe_sandbox.tests.sessions import SESSIONS
 
 
 def _story(twin: Twin) -> list[object]:

@@ -8,7 +8,7 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import SECONDS, WEBHOOK_SECRET, Receiver, Twin
-from stripe_sandbox.tests.test_idempotency import SESSIONS
+from stripe_sandbox.tests.sessions import SESSIONS
 
 
 @pytest.fixture

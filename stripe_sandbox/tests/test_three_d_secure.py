@@ -8,12 +8,7 @@ import requests
 import stripe
 
 from stripe_sandbox.tests.conftest import ASKING, DECLINED, SECONDS, Twin
-from stripe_sandbox.tests.test_payments import PAID, charges_of, intent_of
-
-
-def answer(question: str, said: str) -> requests.Response:
-    """Press one of the bank's buttons; the redirect is not followed."""
-    return requests.post(question, {"answer": said}, allow_redirects=False, timeout=SECONDS)
+from stripe_sandbox.tests.sessions import PAID, answer, charges_of, intent_of
 
 
 def see(page: str) -> requests.Response:

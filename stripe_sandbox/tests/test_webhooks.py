@@ -8,13 +8,7 @@ import pytest
 import stripe
 
 from stripe_sandbox.tests.conftest import SECONDS, WEBHOOK_SECRET, Receiver, Twin
-
-PAID = [
-    "charge.succeeded",
-    "checkout.session.completed",
-    "payment_intent.created",
-    "payment_intent.succeeded",
-]
+from stripe_sandbox.tests.sessions import PAID
 
 
 @pytest.fixture
@@ -32,7 +26,7 @@ def test_every_event_is_delivered_signed_as_stripe_signs(sender: Twin, receiver:
 
     events = {event.type: event for event in (receiver.next_event() for _ in PAID)}
 
-    assert sorted(events) == PAID
+    assert sorted(events) == sorted(PAID)
     completed = events["checkout.session.completed"]
     assert completed.data.object["id"] == session.id
     assert (completed.pending_webhooks, completed.livemode) == (1, False)
@@ -57,7 +51,7 @@ def test_signatures_keep_real_time_when_the_clock_is_moved(
 
     session = sender.paid_session()
 
-    assert sorted(received_types(receiver, 4)) == PAID
+    assert sorted(received_types(receiver, 4)) == sorted(PAID)
     (event, *_) = sender.sdk.v1.events.list().data
     assert abs(event.created - session.created) < 60
 
@@ -143,7 +137,7 @@ def test_webhooks_can_be_lost_while_their_events_are_listed(
     sender.paid_session()
     sender.control("deliveries/flush")
 
-    assert sorted(received_types(receiver, 3)) == [PAID[0], *PAID[2:]]
+    assert sorted(received_types(receiver, 3)) == sorted(PAID - {"checkout.session.completed"})
     assert receiver.received.empty()
     lost = sender.sdk.v1.events.list(params={"delivery_success": False}).data
     assert [event.type for event in lost] == ["checkout.session.completed"]
@@ -154,7 +148,7 @@ def test_webhooks_can_be_late(sender: Twin, receiver: Receiver) -> None:
 
     sender.paid_session()
     sender.control("deliveries/flush")
-    assert sorted(received_types(receiver, 3)) == [PAID[0], *PAID[2:]]
+    assert sorted(received_types(receiver, 3)) == sorted(PAID - {"checkout.session.completed"})
     sender.control("faults", kind="webhook_drop", path="charge.updated")
     sender.control("clock", advance=600)
 
