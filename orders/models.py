@@ -27,6 +27,7 @@ class Reason(models.TextChoices):
     EXPIRY = "expiry", "not paid in time"
     HANDED_OVER = "handed_over", "partly handed over"
     FULFILLED = "fulfilled", "handed over"
+    PUT_BACK = "put_back", "goods put back"
     REFUND_ASKED = "refund_asked", "refund asked for"
     PARTLY_REFUNDED = "partly_refunded", "partly refunded"
     REFUNDED = "refunded", "refunded"

@@ -9,7 +9,7 @@ MOVES: dict[tuple[Status, Status], frozenset[Reason]] = {
     (Status.PENDING, Status.CANCELED): frozenset(
         {Reason.BUYER, Reason.STAFF, Reason.REPLACEMENT, Reason.EXPIRY}
     ),
-    (Status.PAID, Status.FULFILLED): frozenset({Reason.FULFILLED}),
+    (Status.PAID, Status.FULFILLED): frozenset({Reason.FULFILLED, Reason.PUT_BACK}),
     (Status.PAID, Status.REFUNDED): frozenset({Reason.REFUNDED}),
     (Status.FULFILLED, Status.REFUNDED): frozenset({Reason.REFUNDED}),
     (Status.REFUNDED, Status.PAID): frozenset({Reason.REFUND_FAILED}),

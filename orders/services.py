@@ -156,6 +156,21 @@ def fulfill(*, order: Order, cause: str, at: datetime, by: int | None = None) ->
     _move(order, Status.FULFILLED, Reason.FULFILLED, cause=cause, by=by, at=at)
 
 
+def put_back(
+    *, order: Order, quantities: Mapping[int, int], cause: str, by: int, at: datetime
+) -> None:
+    """Move a paid order to fulfilled: units, by line id, that stayed here are for sale again."""
+    _move(order, Status.FULFILLED, Reason.PUT_BACK, cause=cause, by=by, at=at)
+    variants = dict(order.lines.values_list("pk", "variant_id"))
+    units = {variants[pk]: quantity for pk, quantity in quantities.items()}
+    stock.take_back(quantities=units, reference=order.number, at=at)
+
+
+def was_put_back(order: Order) -> bool:
+    """Tell whether what of the order stayed in the house is for sale again."""
+    return order.events.filter(reason=Reason.PUT_BACK).exists()
+
+
 def money_went_back(
     *, order: Order, is_all: bool, cause: str, at: datetime, by: int | None = None
 ) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 
 from orders import links
-from orders.models import Order, OrderLine, OrderMail, Review
+from orders.models import Order, OrderEvent, OrderLine, OrderMail, Reason, Review
 from payments.models import LIVE_STATES, LedgerEntry, PaymentAttempt, Refund
 
 # Stripe's page has sent the buyer back, yet the database does not know: for so long he is not asked
@@ -34,7 +34,8 @@ class Phase(StrEnum):
 class Standing:
     """An order at the moment `at`; `pay_by` is when its last chance to be paid ends.
 
-    `was_charged` tells whether money ever came.
+    `was_charged` tells whether money ever came, `was_put_back` that the bank kept it, and so we the
+    goods.
     """
 
     order: Order
@@ -43,6 +44,7 @@ class Standing:
     pay_by: datetime
     confirmed_at: datetime | None
     was_charged: bool
+    was_put_back: bool
     first_title: str
     further_lines: int
 
@@ -74,11 +76,13 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     received = LedgerEntry.objects.received().filter(**of_order)
     returned = Refund.objects.standing().filter(**of_order)
     confirmation = OrderMail.objects.filter(order=OuterRef("pk"), kind=OrderMail.Kind.CONFIRMATION)
+    put_back = OrderEvent.objects.filter(order=OuterRef("pk"), reason=Reason.PUT_BACK)
     known = orders.annotate(
         attempt_state=Subquery(last_attempt.values("state")[:1]),
         attempt_deadline_at=Subquery(last_attempt.values("deadline_at")[:1]),
         came_back_at=Subquery(last_attempt.values("reconcile_queued_at")[:1]),
         is_in_review=Exists(Review.objects.open().filter(order=OuterRef("pk"))),
+        is_put_back=Exists(put_back),
         confirmed_at=Subquery(confirmation.values("sent_at")[:1]),
         received_minor=_sum_of(received),
         returned_minor=_sum_of(returned),
@@ -105,6 +109,7 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
                 pay_by=pay_by,
                 confirmed_at=order.confirmed_at,
                 was_charged=received_minor > 0,
+                was_put_back=order.is_put_back,
                 first_title=order.first_title,
                 further_lines=order.line_count - 1,
             )

@@ -89,6 +89,7 @@ _WORDS = {
     Reason.REPLACEMENT: "Canceled, as a newer order took its place",
     Reason.HANDED_OVER: "Partly sent",
     Reason.FULFILLED: "Complete",
+    Reason.PUT_BACK: "Closed, as your bank gave you money back",
     Reason.REFUND_ASKED: "Money on its way back to you",
     Reason.PARTLY_REFUNDED: "Money given back",
     Reason.REFUNDED: "All your money given back",

@@ -1,13 +1,13 @@
 """What banks question or take back, the one that must be answered first on top."""
 
 from django.contrib import admin
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from orders.models import Order
+from orders.models import Order, Status
 from payments.admin import display
-from payments.models import Dispute
+from payments.models import Dispute, LedgerEntry
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
 
 _COLORS = {"open": "danger", "closed": "success", "lost": "warning"}
@@ -17,6 +17,16 @@ def open_of_order() -> QuerySet[Dispute]:
     """Return the open disputes of the order that an outer query is about, most urgent first."""
     disputes = Dispute.objects.open().filter(order=OuterRef("pk"))
     return disputes.order_by(F("due_at").asc(nulls_last=True))
+
+
+def money_of_order() -> Subquery:
+    """Return what banks took, less what they gave back, of the order that an outer query is about.
+
+    In minor units of its currency, below zero where a bank has money.
+    """
+    of_order = {"order": OuterRef("pk"), "currency": OuterRef("currency")}
+    moved = LedgerEntry.objects.disputed().filter(**of_order).order_by().values("order")
+    return Subquery(moved.annotate(sum=Sum("amount_minor")).values("sum"))
 
 
 class _Amount:
@@ -56,12 +66,15 @@ class OrderFilter(admin.SimpleListFilter):
     parameter_name = "dispute"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("any", "Open or closed")]
+        return [("open", "Open"), ("lost", "Lost, goods not put back"), ("any", "Open or closed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         match self.value():
             case "open":
                 return queryset.filter(Exists(open_of_order()))
+            case "lost":
+                lost = Dispute.objects.filter(order=OuterRef("pk"), status=Dispute.Status.LOST)
+                return queryset.filter(Exists(lost), status=Status.PAID)
             case "any":
                 return queryset.filter(Exists(Dispute.objects.filter(order=OuterRef("pk"))))
             case _:

@@ -23,6 +23,7 @@ from payments.admin.order_parts import (
     RefundInline,
     StoryInline,
 )
+from payments.admin.putting_back import PutsGoodsBack
 from payments.admin.reviews import ReviewInline
 from shop.read_only import ReadOnlyAdmin
 
@@ -60,7 +61,7 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
+class OrderAdmin(CancelsOrders, PutsGoodsBack, MovesMoney, ReadOnlyAdmin):
     list_display = ("number", "state", "total", "email", "placed_at", "in_review", "disputed")
     list_filter = ("status", OpenReviewFilter, disputes.OrderFilter, "placed_at")
     search_fields = ("number", "email")
@@ -68,7 +69,7 @@ class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
         "Number, e-mail address, or an id of Stripe's (cs_, pi_, ch_, re_, du_, evt_, txn_)."
     )
     readonly_fields = ("total",)
-    actions_detail = ("cancel", "refund", "book_by_hand")
+    actions_detail = ("cancel", "refund", "put_back", "book_by_hand")
     fieldsets = (
         (
             None,
@@ -114,6 +115,7 @@ class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
             has_open_review=Exists(_open_reviews()),
             has_open_dispute=Exists(open_disputes),
             answer_due_at=Subquery(open_disputes.values("due_at")[:1]),
+            disputed_minor=disputes.money_of_order(),
         )
 
     def get_object(
@@ -147,15 +149,22 @@ class OrderAdmin(CancelsOrders, MovesMoney, ReadOnlyAdmin):
     def in_review(self, order: Order) -> str:
         return "waits for a person" if getattr(order, "has_open_review", False) else ""
 
-    @display.badge(colors={"open": "danger"}, description="dispute")
+    @display.badge(colors={"open": "danger", "lost": "warning"}, description="dispute")
     def disputed(self, order: Order) -> tuple[str, str] | str:
-        return ("open", words) if (words := self.dispute(order)) else ""
+        if not (words := self.dispute(order)):
+            return ""
+        return ("open" if getattr(order, "has_open_dispute", False) else "lost"), words
 
     def dispute(self, order: Order) -> str:
-        if not getattr(order, "has_open_dispute", False):
+        if getattr(order, "has_open_dispute", False):
+            due_at: datetime | None = getattr(order, "answer_due_at", None)
+            return f"answer by {due_at:%-d %B %Y, %H:%M} UTC" if due_at else "open"
+        lost_minor = -(getattr(order, "disputed_minor", None) or 0)
+        if lost_minor <= 0:
             return ""
-        due_at: datetime | None = getattr(order, "answer_due_at", None)
-        return f"answer by {due_at:%-d %B %Y, %H:%M} UTC" if due_at else "open"
+        is_waiting = order.status == Order.Status.PAID
+        what_to_do = ": put the goods back, and refund what is left" if is_waiting else ""
+        return f"the bank kept {display.money(lost_minor, order.currency)}{what_to_do}"
 
     def books(self, order: Order) -> SafeString:
         sums = accounting.sums_table(getattr(order, "sums", ()))

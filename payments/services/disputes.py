@@ -111,14 +111,15 @@ def _book_movement(
 
 
 def _ask_what_to_do(order: Order, charge_id: str, at: datetime) -> None:
-    """Ask a person about money of a canceled order that the bank gave back, or never took."""
-    is_ours = order.is_canceled and sums.is_any(sums.undisputed(order))
+    """Ask a person about money that the bank gave back, or never took, of an order that is over."""
+    is_over = order.is_canceled or orders.was_put_back(order)
+    is_ours = is_over and sums.is_any(sums.undisputed(order))
     if is_ours and not refund_news.reviews_about(order, charge_id):
         orders.open_review(
             order=order,
             reason=Review.Reason.REFUND,
             cause=charge_id,
-            detail="A dispute left money of this canceled order with us.",
+            detail="A dispute left money of this order with us, of which nothing more is sent.",
             at=at,
         )
 

@@ -1,4 +1,7 @@
-"""Handing goods over: not while a question or a dispute is open, never what is refunded."""
+"""Handing goods over, never what is refunded, or back to the shelf where a bank kept the money.
+
+Neither happens while a question or a dispute is open.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +17,10 @@ class CannotHandOver(Exception):
     """Nothing was handed over; `str(error)` says why in staff's words."""
 
 
+class CannotPutBack(Exception):
+    """Nothing was put back; `str(error)` says why in staff's words."""
+
+
 @transaction.atomic
 def hand_over(
     *, order_id: int, quantities: Mapping[int, int], by: int, at: datetime
@@ -23,16 +30,12 @@ def hand_over(
     `by` is the id of the user who says so. Raises CannotHandOver, and then nothing was written.
     """
     order = orders.lock(order_id)
-    if order.status != Status.PAID:
-        raise CannotHandOver(f"This order is {order.get_status_display()}.")
-    if order.reviews.open().exists():
-        raise CannotHandOver("A review of this order is open.")
-    if order.disputes.open().exists():
-        raise CannotHandOver("The payment of this order is disputed.")
+    if why := _why_held(order):
+        raise CannotHandOver(why)
     if sums.kept(order) != sums.undisputed(order):
         raise CannotHandOver(
-            "A bank took back money of this order, so nothing more of it is sent. Units that stay "
-            "in the house are put back on the shelf at their variant."
+            "A bank took back money of this order, so nothing more of it is sent: put the goods "
+            "back."
         )
     left = left_to_hand_over(order)
     if not quantities or any(not 0 < n <= left.get(pk, 0) for pk, n in quantities.items()):
@@ -42,12 +45,46 @@ def hand_over(
     return fulfillment
 
 
+@transaction.atomic
+def put_back(*, order_id: int, by: int, at: datetime) -> None:
+    """Put what stayed in the house of an order back on the shelf, as a bank kept its money.
+
+    Nothing is left to be handed over then, which fulfills the order. What no bank took of the money
+    stays, to be refunded or not. Raises CannotPutBack, and then nothing was written.
+    """
+    order = orders.lock(order_id)
+    if why := _why_held(order):
+        raise CannotPutBack(why)
+    if sums.kept(order) == sums.undisputed(order):
+        raise CannotPutBack("No bank took back money of this order.")
+    left = {pk: units for pk, units in left_to_hand_over(order).items() if units}
+    if not left:
+        raise CannotPutBack("All of its units are handed over, or in a refund.")
+    orders.put_back(order=order, quantities=left, cause=str(by), by=by, at=at)
+
+
+def _why_held(order: Order) -> str:
+    """Return in staff's words why units of the order have to stay where they are, if they have."""
+    if order.status != Status.PAID:
+        return f"This order is {order.get_status_display()}."
+    if order.reviews.open().exists():
+        return "A review of this order is open."
+    if order.disputes.open().exists():
+        return "The payment of this order is disputed."
+    return ""
+
+
 def left_to_hand_over(order: Order) -> dict[int, int]:
     """Return the units by line id that are neither handed over nor refunded."""
-    out, refunded = orders.handed_over(order), sums.refunded_quantities(order)
+    return _less(order, sums.refunded_quantities(order))
+
+
+def _less(order: Order, refunded: Mapping[int, int]) -> dict[int, int]:
+    """Return the units by line id that are neither handed over nor among those refunded."""
+    out = orders.handed_over(order)
     # Of what was handed over some may have come back, and is refunded: it counts once.
     return {
-        line.pk: max(line.quantity - out.get(line.pk, 0) - refunded[line.pk], 0)
+        line.pk: max(line.quantity - out.get(line.pk, 0) - refunded.get(line.pk, 0), 0)
         for line in order.lines.all()
     }
 
@@ -55,8 +92,9 @@ def left_to_hand_over(order: Order) -> dict[int, int]:
 def finish(*, order: Order, cause: str, at: datetime, by: int | None = None) -> None:
     """Fulfill a paid order of which nothing is left to hand over, unless something is open.
 
-    Any other is left alone.
+    Any other is left alone. Units of a refund that may still fail are left to be handed over.
     """
-    is_held = order.reviews.open().exists() or order.disputes.open().exists()
-    if order.status == Status.PAID and not is_held and not any(left_to_hand_over(order).values()):
+    if _why_held(order):
+        return
+    if not any(_less(order, sums.refunded_quantities(order, are_done=True)).values()):
         orders.fulfill(order=order, cause=cause, at=at, by=by)

@@ -98,6 +98,10 @@ def ask(
             raise CannotRefund("This form was sent before. Please open it again.")
         return asked_before
     quantities = quantities or {}
+    if restock and orders.was_put_back(order):
+        raise CannotRefund(
+            "Its units are on the shelf already: refund it without putting any back."
+        )
     capture = check(
         order=order, charge_id=charge_id, amount_minor=amount_minor, quantities=quantities
     )

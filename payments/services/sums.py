@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Sum
 
 from orders.models import Order
-from payments.models import Dispute, LedgerEntry, RefundLine
+from payments.models import Dispute, LedgerEntry, Refund, RefundLine
 
 
 def unrefunded_minor(*, order: Order, charge_id: str) -> int:
@@ -56,9 +56,15 @@ def is_any(amounts: Counter[str]) -> bool:
     return any(amount_minor > 0 for amount_minor in amounts.values())
 
 
-def refunded_quantities(order: Order) -> Counter[int]:
-    """Return the units by line id that refunds are for, whether they went back or are about to."""
-    rows = RefundLine.objects.filter(refund__in=order.refunds.standing()).order_by()
+def refunded_quantities(order: Order, *, are_done: bool = False) -> Counter[int]:
+    """Return the units by line id that refunds are for, whether they went back or are about to.
+
+    With `are_done` only those whose money went back.
+    """
+    refunds = order.refunds.standing()
+    if are_done:
+        refunds = refunds.filter(state=Refund.State.SUCCEEDED)
+    rows = RefundLine.objects.filter(refund__in=refunds).order_by()
     sums = rows.values("line_id").annotate(units=Sum("quantity"))
     return Counter({row["line_id"]: row["units"] for row in sums})
 

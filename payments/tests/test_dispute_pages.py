@@ -8,10 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.tests.factories import a_clerk
 from orders.models import Order
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import Dispute, Refund
 from payments.tests import support
+from payments.tests.money_back import hear, intent_of, paid_order
+from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -19,12 +22,6 @@ ORDERS = reverse("admin:orders_order_changelist")
 DISPUTES = reverse("admin:payments_dispute_changelist")
 DUE_AT = PLACED_AT + timedelta(days=10)
 DEADLINE = "15 January 2026, 11:00 UTC"
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss@example.com"))
-    return client
 
 
 def _orders(count: int) -> list[Order]:
@@ -71,6 +68,58 @@ def test_orders_are_filtered_by_dispute(staff: Client) -> None:
 
     assert _listed(staff, ORDERS, dispute="open") == [is_open]
     assert set(_listed(staff, ORDERS, dispute="any")) == {is_open, was_open}
+
+
+def lost_order(sandbox: Any) -> Order:
+    """Return a paid order whose money the buyer's bank took for good."""
+    order = paid_order(sandbox, VariantFactory(price_minor=12_00, on_hand=3), quantity=2)
+    dispute = sandbox.dispute(intent_of(order), amount=20_00)
+    sandbox.move_dispute(dispute["id"], "lose")
+    hear(sandbox)
+    return order
+
+
+def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
+    staff: Client, boss: User, sandbox: Any
+) -> None:
+    order = lost_order(sandbox)
+    page = reverse("admin:orders_order_change", args=[order.pk])
+    button = reverse("admin:orders_order_put_back", args=[order.pk])
+    what_to_do = "the bank kept €20.00: put the goods back, and refund what is left"
+    for address in (ORDERS, page):
+        assert what_to_do in staff.get(address).content.decode()
+    assert _listed(staff, ORDERS, dispute="lost") == [order]
+
+    assert "are for sale again" in staff.get(button).content.decode()
+    assert support.reread(order).status == "paid"
+    for _ in range(2):
+        staff.post(button, {"_form_submitted": "True"})
+
+    told = staff.get(page).content.decode()
+    assert "The goods are back on the shelf." in told
+    assert "This order is fulfilled." in told
+    assert "goods put back" in told
+    for address in (ORDERS, page):
+        shown = staff.get(address).content.decode()
+        assert "the bank kept €20.00" in shown
+        assert what_to_do not in shown
+    assert _listed(staff, ORDERS, dispute="lost") == []
+    last = support.last_event(order)
+    assert (last.reason, last.by_user_id) == ("put_back", boss.pk)
+    assert order.lines.get().variant.on_hand == 3
+
+
+def test_who_may_only_look_puts_nothing_back(client: Client, sandbox: Any) -> None:
+    client.force_login(a_clerk("view_.*"))
+    order = lost_order(sandbox)
+    button = reverse("admin:orders_order_put_back", args=[order.pk])
+
+    assert client.get(button).status_code == 403
+    assert client.post(button, {"_form_submitted": "True"}).status_code == 403
+
+    assert support.reread(order).status == "paid"
+    page = reverse("admin:orders_order_change", args=[order.pk])
+    assert button not in client.get(page).content.decode()
 
 
 @pytest.mark.parametrize("stripe_id", ["re_1", "pyr_1"])

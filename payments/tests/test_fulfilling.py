@@ -1,15 +1,19 @@
 """Handing over: never what is refunded, not while something is open, and finished with the last."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orders.models import Fulfillment, Order, OrderEvent, Review, Status
 from orders.services import open_review
-from payments.services import fulfilling, reviews
-from payments.services.fulfilling import CannotHandOver
+from payments import gateway
+from payments.services import disputes, fulfilling, reviews
+from payments.services.fulfilling import CannotHandOver, CannotPutBack
+from payments.services.refunds import CannotRefund
 from payments.tests import support
 from payments.tests.money_back import ask, charge_of, hear, intent_of, paid_order, refunded, story
+from shop.models import StockMovement, Variant
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -115,18 +119,6 @@ def test_nothing_is_handed_over_of_an_order_whose_money_the_bank_keeps(sandbox: 
     assert support.reread(order).status == Status.PAID
 
 
-def test_units_of_a_lost_dispute_that_are_refunded_finish_the_order(sandbox: Any) -> None:
-    order = two_of_a_and_one_of_b(sandbox)
-    hand_over(order, A=2)
-    dispute = sandbox.dispute(intent_of(order), amount=1_00)
-    sandbox.move_dispute(dispute["id"], "lose")
-    hear(sandbox)
-
-    refunded(order, 1_00, quantities={order.lines.get(sku="B").pk: 1}, restock=True)
-
-    assert support.reread(order).status == Status.FULFILLED
-
-
 def test_a_dispute_that_ends_lets_an_order_be_finished(sandbox: Any) -> None:
     order = two_of_a_and_one_of_b(sandbox)
     hand_over(order, A=2)
@@ -150,3 +142,110 @@ def test_an_order_that_is_not_paid_is_not_handed_over(sandbox: Any) -> None:
     order = support.checkout(support.cart_with(VariantFactory(sku="A"))).order
 
     refused(order, "awaiting payment", A=1)
+
+
+def lose(sandbox: Any, order: Order, amount: int | None = None) -> str:
+    """Let the buyer's bank take money of the order for good; return the dispute's id."""
+    dispute = sandbox.dispute(intent_of(order), amount=amount)
+    sandbox.move_dispute(dispute["id"], "lose")
+    hear(sandbox)
+    return str(dispute["id"])
+
+
+def put_back(order: Order) -> None:
+    fulfilling.put_back(order_id=order.pk, by=7, at=support.stripe_now())
+
+
+def test_what_stayed_here_is_for_sale_again_once_a_bank_kept_the_money(sandbox: Any) -> None:
+    a, b = VariantFactory(sku="A", on_hand=5), VariantFactory(sku="B", on_hand=5)
+    order = paid_order(sandbox, a, b, quantity=2)
+    hand_over(order, A=1)
+    lose(sandbox, order)
+    refused(order, "A bank took back money", A=1)
+    with pytest.raises(CannotRefund, match="disputed"):
+        ask(order, 1, quantities={order.lines.get(sku="B").pk: 2}, restock=True)
+
+    put_back(order)
+
+    assert support.reread(order).status == Status.FULFILLED
+    assert (story(order)[-1], support.last_event(order).by_user_id) == ("put_back", 7)
+    assert list(Variant.objects.order_by("sku").values_list("on_hand", "reserved")) == [
+        (4, 0),
+        (5, 0),
+    ]
+    returned = StockMovement.objects.filter(kind="returned", reference=order.number)
+    assert [move.on_hand_delta for move in returned.order_by("variant__sku")] == [1, 2]
+    with pytest.raises(CannotPutBack, match="is fulfilled"):
+        put_back(order)
+    assert returned.count() == 2
+
+
+@pytest.mark.parametrize("why", ["No bank", "disputed", "review", "in a refund"])
+def test_nothing_is_put_back_that_may_still_be_owed(sandbox: Any, why: str) -> None:
+    order = paid_order(sandbox, VariantFactory(sku="A", price_minor=12_00))
+    match why:
+        case "disputed":
+            sandbox.dispute(intent_of(order))
+            hear(sandbox)
+        case "in a refund":
+            lose(sandbox, order, amount=5_00)
+            ask(order, 1_00, quantities={order.lines.get().pk: 1})
+        case "review":
+            lose(sandbox, order)
+            reason = Review.Reason.REFUND
+            open_review(order=order, reason=reason, cause="re_1", detail="", at=order.placed_at)
+    before = OrderEvent.objects.count(), StockMovement.objects.count()
+
+    with pytest.raises(CannotPutBack, match=why):
+        put_back(order)
+
+    assert (OrderEvent.objects.count(), StockMovement.objects.count()) == before
+    assert support.reread(order).status == Status.PAID
+
+
+def test_a_bank_that_pays_after_all_leaves_the_money_to_a_person(sandbox: Any) -> None:
+    order = paid_order(sandbox, VariantFactory(sku="A", on_hand=5))
+    dispute_id = lose(sandbox, order)
+    put_back(order)
+
+    sandbox.move_dispute(dispute_id, "reinstate")
+    (reading,) = gateway.disputes_of_charge(charge_of(order))
+    disputes.follow(
+        order_id=order.pk,
+        made=[replace(reading, status="won")],
+        cause="evt_1",
+        at=support.stripe_now(),
+    )
+
+    review = order.reviews.open().get()
+    assert (review.reason, review.cause) == (Review.Reason.REFUND, charge_of(order))
+    with pytest.raises(CannotRefund, match="on the shelf already"):
+        ask(order, 1_00, quantities={order.lines.get().pk: 1}, restock=True)
+    back = reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+    assert (back.amount_minor, back.is_restocked) == (order.total_minor, False)
+
+
+def test_an_order_is_not_finished_by_a_refund_that_stripe_then_refuses(sandbox: Any) -> None:
+    order = two_of_a_and_one_of_b(sandbox)
+    hand_over(order, A=2)
+    lose(sandbox, order, amount=1_00)
+
+    rest = refunded(order, 1_00, quantities={order.lines.get(sku="B").pk: 1}, restock=True)
+
+    assert (rest.state, support.reread(order).status) == ("failed", Status.PAID)
+    put_back(order)
+    assert support.reread(order).status == Status.FULFILLED
+
+
+def test_handing_the_rest_over_waits_for_a_refund_on_its_way(sandbox: Any) -> None:
+    order = paid_order(sandbox, VariantFactory(sku="A"), quantity=2)
+    sandbox.fault(kind="refund_pending", path=charge_of(order), times=1)
+    half = refunded(order, 1_00, quantities={order.lines.get().pk: 1})
+    assert half.state == "pending"
+
+    hand_over(order, A=1)
+    assert support.reread(order).status == Status.PAID
+    sandbox.decide_refund(half.stripe_id, "succeeded")
+    hear(sandbox)
+
+    assert support.reread(order).status == Status.FULFILLED

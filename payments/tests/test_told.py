@@ -270,3 +270,17 @@ def test_a_disputed_order_looks_to_its_buyer_as_ever() -> None:
     )
 
     assert support.text_of_page(order) == before
+
+
+def test_goods_that_were_put_back_close_the_order_for_its_buyer() -> None:
+    order = PendingOrderFactory()
+    paid(order)
+
+    units = {line.pk: line.quantity for line in order.lines.all()}
+    orders.put_back(order=order, quantities=units, cause="7", by=7, at=LATER)
+
+    page = support.text_of_page(order)
+    assert "This order is closed" in page
+    assert "so what was not sent by then stays with us" in page
+    assert "It is complete" not in page
+    assert told(order)[-1] == "Closed, as your bank gave you money back"
