@@ -91,8 +91,12 @@ if _stripe_host := env.str("STRIPE_API_HOST", default="").rstrip("/"):
     _stripe_pages.append(STRIPE_API_HOST)
     SILENCED_SYSTEM_CHECKS.append("djstripe.W002")
 PAYMENT_METHODS: list[str] = env.list("PAYMENT_METHODS", default=["card"])
+if not PAYMENT_METHODS:
+    raise ImproperlyConfigured("PAYMENT_METHODS is empty: without it, people pay by card")
 # Payloads of Stripe's events hold personal data; their ids are kept for good.
 INBOX_KEEP_DAYS: int = env.int("INBOX_KEEP_DAYS", default=30)
+if INBOX_KEEP_DAYS < 1:
+    raise ImproperlyConfigured(f"INBOX_KEEP_DAYS must be 1 or more, not {INBOX_KEEP_DAYS}")
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None
 

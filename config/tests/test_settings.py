@@ -51,6 +51,9 @@ def test_a_missing_secret_stops_the_start_and_is_named(name: str) -> None:
             },
             "refused with a live key",
         ),
+        ({"PAYMENT_METHODS": ","}, "PAYMENT_METHODS is empty"),
+        ({"INBOX_KEEP_DAYS": "0"}, "INBOX_KEEP_DAYS must be 1 or more, not 0"),
+        ({"INBOX_KEEP_DAYS": "-1"}, "INBOX_KEEP_DAYS must be 1 or more, not -1"),
         ({"FAULT_POINT": "settling:before-commit"}, "for tests"),
         ({"CLOCK_OFFSET_FILE": "offset"}, "for tests"),
         (
