@@ -15,17 +15,17 @@ _DISPUTE_FEE = 1500
 def charge(settled: Record) -> Record:
     """Return the movement of a charge into the balance, Stripe's fee taken off.
 
-    It becomes known late, and is of the moment of the charge all the same.
+    Stripe makes it some time after the charge, and it is of that moment: maybe of the next day.
     """
-    amount = settled["amount"]
+    amount, at = settled["amount"], settled["_settles_at"]
     return _movement(
         settled,
         amount,
         kind="charge" if settled["id"].startswith("ch_") else "payment",
         category="charge",
         description=settled["description"],
-        at=settled["created"],
-        available_on=settled["created"] + _PAYOUT_SECONDS,
+        at=at,
+        available_on=at + _PAYOUT_SECONDS,
         # 1.5 % rounded half up, and a fixed part; never more than there is.
         fee=min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED),
         fee_description="Stripe processing fees",

@@ -1,14 +1,15 @@
 """The books: the other side's truth about the money, for whoever compares it with his own.
 
-GET /_sandbox/books tells, oldest first, every session and every intent that has none; then the
-sums of all of them by currency, and by day (UTC) and currency. Amounts are in minor units.
+GET /_sandbox/books tells, oldest first, every session and every intent that has none, each with
+its sums by currency, and by day (UTC) and currency; then the same of all of them. Amounts are in
+minor units, and a day's are those of its balance transactions.
 
 captured        what charges took, known at once
 refunded        what refunds took out of the balance, those that failed later too
 refunds_failed  what came back of these
 disputed        what banks withdrew            won_back   what they gave again
 fees            Stripe's, of payments and disputes
-net             what all this left in the balance; on each day the sum of balance transactions
+net             what all this left in the balance
 unsettled       charges whose fee Stripe does not know yet; at rest there are none
 """
 
@@ -18,7 +19,8 @@ from typing import Any
 from stripe_sandbox.store import Record
 from stripe_sandbox.twin import Twin
 
-# A charge that has no balance transaction yet counts as if it had one without a fee.
+# A charge that has no balance transaction yet counts as if it had one of its own moment, without a
+# fee.
 _MOVEMENTS = """
     SELECT json_extract(source.body, '$.payment_intent') AS intent,
         json_extract(moved.body, '$.currency') AS currency,
@@ -70,30 +72,37 @@ _PAYMENTS = """
 _NAMES = ("session", "intent", "reference", "metadata", "session_status", "intent_status")
 _ASKED = ("currency", "asked")
 
-Sums = dict[Any, dict[str, Record]]  # by key and currency
-
 
 def read(twin: Twin, _fields: Any) -> Record:
     """Return the books of one moment."""
     twin.catch_up()
     with twin.store.transaction():
-        by_intent = _sums(twin, "intent")
+        sums = _sums(twin, "intent", "currency")
+        days = _sums(twin, "intent", "day", "currency")
         payments = [
             dict(zip(_NAMES + _ASKED, row, strict=True))
-            | {"metadata": json.loads(row[3]), "sums": by_intent.get(row[1], {})}
+            | {
+                "metadata": json.loads(row[3]),
+                "sums": sums.get(row[1], {}),
+                "days": days.get(row[1], {}),
+            }
             for _, *row in twin.store.query(_PAYMENTS)
         ]
         return {
             "payments": payments,
-            "totals": _sums(twin, "NULL").get(None, {}),
-            "days": _sums(twin, "day"),
+            "totals": _sums(twin, "currency"),
+            "days": _sums(twin, "day", "currency"),
         }
 
 
-def _sums(twin: Twin, key: str) -> Sums:
-    """Return sums by `key`, a column of the movements or a constant."""
-    found: Sums = {}
-    sql = f"SELECT {key}, currency, {', '.join(_SUMS.values())} FROM ({_MOVEMENTS}) GROUP BY 1, 2"  # noqa: S608 - our own constants
-    for group, currency, *sums in twin.store.query(sql):
-        found.setdefault(group, {})[currency] = dict(zip(_SUMS, sums, strict=True))
+def _sums(twin: Twin, *keys: str) -> Record:
+    """Return sums by columns of the movements, a dictionary in a dictionary for each."""
+    by, sums = ", ".join(keys), ", ".join(_SUMS.values())
+    found: Record = {}
+    for row in twin.store.query(f"SELECT {by}, {sums} FROM ({_MOVEMENTS}) GROUP BY {by}"):  # noqa: S608 - our own constants
+        *path, last = row[: len(keys)]
+        place = found
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = dict(zip(_SUMS, row[len(keys) :], strict=True))
     return found

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import stripe
+
 from stripe_sandbox.tests.conftest import DECLINED, Twin, line
 
 DAY = 24 * 60 * 60
@@ -41,6 +43,7 @@ def test_a_session_is_told_from_its_opening_on(twin: Twin) -> None:
             "currency": "eur",
             "asked": 3097,
             "sums": {},
+            "days": {},
         }
     ]
     assert (declined["intent_status"], declined["sums"]) == ("requires_payment_method", {})
@@ -90,12 +93,12 @@ def test_each_day_is_the_sum_of_its_balance_transactions(twin: Twin) -> None:
     twin.control("refunds", payment_intent=first.payment_intent)
     twin.control("clock", advance=10)
 
-    days = books(twin)["days"]
+    told = books(twin)
+    days = told["days"]
 
     expected: dict[tuple[str, str], int] = {}
     for transaction in twin.get("/v1/balance_transactions", limit=100).json()["data"]:
-        day = datetime.fromtimestamp(transaction["created"], UTC).date().isoformat()
-        key = (day, transaction["currency"])
+        key = (day_of(transaction["created"]), transaction["currency"])
         expected[key] = expected.get(key, 0) + transaction["net"]
     assert len(expected) == 3
     assert expected == {
@@ -103,3 +106,39 @@ def test_each_day_is_the_sum_of_its_balance_transactions(twin: Twin) -> None:
         for day, currencies in days.items()
         for currency, sums in currencies.items()
     }
+    (today, euro), (later, yen) = ((day, days[day]) for day in sorted(days))
+    assert [payment["days"] for payment in told["payments"]] == [
+        {today: euro, later: {"eur": yen["eur"]}},
+        {later: {"jpy": yen["jpy"]}},
+    ]
+
+
+def test_a_charge_counts_to_the_day_of_its_balance_transaction_once_there_is_one(
+    twin: Twin,
+) -> None:
+    session = twin.open_session(payment_method_types=["sepa_debit"])
+    twin.pay(session.url, method="bank_debit")
+    twin.control("clock", advance=DAY)
+    intent = twin.sdk.v1.checkout.sessions.retrieve(session.id).payment_intent
+    twin.control(f"bank_debits/{intent}", outcome="succeeded")
+    unsettled = books(twin)["days"]
+    twin.control("clock", advance=10)
+
+    settled = books(twin)["days"]
+
+    (charge,) = twin.sdk.v1.charges.list(params={"expand": ["data.balance_transaction"]}).data
+    moved = charge.balance_transaction
+    assert isinstance(moved, stripe.BalanceTransaction)
+    assert moved.created >= charge.created + DAY
+    assert unsettled == {
+        day_of(charge.created): {
+            "eur": NOTHING | {"captured": 3097, "net": 3097, "unsettled": 1},
+        }
+    }
+    assert settled == {
+        day_of(moved.created): {"eur": NOTHING | {"captured": 3097, "fees": 71, "net": 3026}}
+    }
+
+
+def day_of(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
