@@ -10,8 +10,8 @@ from django.db import connection, connections
 from djstripe.models import WebhookEndpoint
 from pytest_django import Settings
 
+from config.tests.environments import settings_of
 from config.tests.front import MailServer, Proxy
-from config.tests.test_checks import settings_of
 from conftest import Sandbox
 from payments.tests import support
 
@@ -51,9 +51,23 @@ class Scene:
         return f"webhook_endpoints/{WebhookEndpoint.objects.get().id}"
 
 
-def execute(sql: str) -> None:
+def execute(sql: str, *values: str | int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, values)
+
+
+@contextmanager
+def without_database() -> Iterator[None]:
+    gone = connections["default"]
+    gone.close()
+    gone.close_pool()  # type: ignore[attr-defined]
+    good = gone.settings_dict
+    gone.settings_dict = good | {"OPTIONS": {"connect_timeout": 1}, "HOST": "/nonexistent"}
+    try:
+        yield
+    finally:
+        gone.settings_dict = good
+        gone.close()
 
 
 @contextmanager

@@ -1,36 +1,15 @@
 """What `check --deploy` holds, and that the settings of a real shop break none of it."""
 
 import os
-import runpy
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 from csp.constants import SELF, UNSAFE_INLINE
-from django.conf import UserSettingsHolder, global_settings
 
 from config import checks
-from config.tests.test_settings import GOOD, PROJECT
-
-PRODUCTION = GOOD | {
-    "EMAIL_URL": "smtp://mail.example",
-    "STAFF_EMAIL": "staff@mail.example",
-    "TRUSTED_PROXY_COUNT": "1",
-}
-
-
-def settings_of(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Any:
-    """Return the settings as an environment makes them, without those of this process."""
-    for name in list(os.environ):
-        monkeypatch.delenv(name)
-    for name, value in (PRODUCTION | environment).items():
-        monkeypatch.setenv(name, value)
-    made = UserSettingsHolder(global_settings)
-    for name, value in runpy.run_path(str(PROJECT / "config/settings.py")).items():
-        if name.isupper():
-            setattr(made, name, value)
-    return made
+from config.tests.environments import PRODUCTION, PROJECT, settings_of
 
 
 def ids(settings: Any) -> list[str | None]:

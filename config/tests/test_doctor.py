@@ -10,8 +10,7 @@ from django.core.management import call_command
 
 from config.tests.doctor_faults import FAULTS, Fault
 from config.tests.front import Proxy, serving
-from config.tests.live import Scene, execute, fit_for_buyers, working
-from config.tests.test_health import without_database
+from config.tests.live import Scene, execute, fit_for_buyers, without_database, working
 from payments.models import InboxEvent, PaymentAttempt
 from payments.tests import support
 from shop.tests.factories import VariantFactory

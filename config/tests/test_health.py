@@ -1,16 +1,14 @@
 """The answers to whoever watches whether this process lives, and whether all goes well."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection, connections
 from django.test import Client
 from djstripe.models import WebhookEndpoint
 
+from config.tests.live import execute, without_database
 from conftest import Sandbox
 from payments import gateway, stripe_check
 from payments.models import InboxEvent
@@ -30,25 +28,6 @@ def deep_answer() -> tuple[int, str, dict[str, str]]:
 
 def is_ill(**words: str) -> tuple[int, str, dict[str, str]]:
     return 503, "unhealthy", ALL_WELL | words
-
-
-def execute(sql: str, *values: str | int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-
-
-@contextmanager
-def without_database() -> Iterator[None]:
-    gone = connections["default"]
-    gone.close()
-    gone.close_pool()  # type: ignore[attr-defined]
-    good = gone.settings_dict
-    gone.settings_dict = good | {"OPTIONS": {"connect_timeout": 1}, "HOST": "/nonexistent"}
-    try:
-        yield
-    finally:
-        gone.settings_dict = good
-        gone.close()
 
 
 @pytest.fixture

@@ -1,20 +1,11 @@
 """Settings: production unless asked otherwise, and no start with something missing or unsafe."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-GOOD = {
-    "PATH": os.environ["PATH"],
-    "DATABASE_URL": "postgres://127.0.0.1/none",
-    "SECRET_KEY": "settings-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
-    "SITE_URL": "https://shop.example",
-    "STRIPE_SECRET_KEY": "sk_test_" + "a" * 24,
-}
+from config.tests.environments import GOOD, PROJECT
 
 
 def read(setting: str, **changes: str) -> subprocess.CompletedProcess[str]:
