@@ -69,8 +69,9 @@ ORDER_CHECKS = (
         "units",
         3,
         "no more was handed over than bought and paid, and a fulfilled order is owed nothing",
-        # A refund that fails after the order was fulfilled leaves it so, and asks a person. Units
-        # that were handed over may come back and be refunded: no sum of both is too much.
+        # What a bank kept the money of is put back on the shelf. A refund that fails after the
+        # order was fulfilled leaves it so, and asks a person. Units that were handed over may come
+        # back and be refunded: no sum of both is too much.
         """
         SELECT 'order ' || o.number,
                format('%%s, %%s: %%s bought, %%s handed over, %%s refunded', o.status, l.sku,
@@ -86,6 +87,8 @@ ORDER_CHECKS = (
             OR o.status IN ('pending', 'canceled') AND out.units > 0
             OR o.status = 'fulfilled'
                AND l.quantity > coalesce(out.units, 0) + coalesce(back.units, 0)
+               AND NOT EXISTS (SELECT 1 FROM orders_orderevent e
+                                WHERE e.order_id = o.id AND e.reason = 'put_back')
                AND NOT EXISTS (SELECT 1 FROM orders_review w WHERE w.order_id = o.id)
                AND NOT EXISTS (SELECT 1 FROM payments_refund r
                                 WHERE r.order_id = o.id

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cart.quotes import quote
-from orders.models import Order, Review
+from orders import services as orders
+from orders.models import Order, Reason, Review
 from payments.audit import checks
 from payments.models import InboxEvent, PaymentAttempt, Refund
 from payments.services import fulfilling, inbox, manual, placing, refunds
@@ -146,6 +147,13 @@ def test_a_fulfilled_order_that_is_owed_units(fulfilled: Order) -> None:
         order=fulfilled, reason="refund", cause=str(refund.key), opened_at=support.stripe_now()
     )
     assert found() == {}, "a person was asked"
+
+
+def test_a_fulfilled_order_whose_units_were_put_back(fulfilled: Order) -> None:
+    execute("DELETE FROM orders_fulfillmentline")
+    orders.note(order=fulfilled, reason=Reason.PUT_BACK, cause="7", at=support.stripe_now())
+
+    assert found() == {}
 
 
 def test_more_units_handed_over_than_bought_or_than_paid(
