@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -131,7 +131,8 @@ class OrderAdmin(CancelsOrders, PutsGoodsBack, MovesMoney, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
         term = search_term.strip()
-        if column := _STRIPE_IDS.get(term.partition("_")[0]):
+        column = _STRIPE_IDS.get(term.partition("_")[0])
+        if column and "@" not in term:
             return queryset.filter(**{column: term}), True
         found: tuple[QuerySet[Order], bool] = super().get_search_results(
             request, queryset, search_term
@@ -140,6 +141,19 @@ class OrderAdmin(CancelsOrders, PutsGoodsBack, MovesMoney, ReadOnlyAdmin):
 
     def view_on_site(self, order: Order) -> str:
         return links.path(order)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # The buyer's link: whoever follows it can cancel the order in his name.
+        around = {"show_view_on_site": self.has_cancel_permission(request)}
+        context = (extra_context or {}) | around
+        shown: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return shown
 
     @admin.display(description="status", ordering="status")
     def state(self, order: Order) -> str:

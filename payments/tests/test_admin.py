@@ -12,6 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory, a_clerk
+from orders import links
 from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -99,6 +100,25 @@ def test_an_order_is_found_by_number_address_and_stripes_ids(staff: Client, sand
     for words in (order.number, order.number.lower(), order.email, *stripes_ids):
         found = staff.get(reverse(ORDERS), {"q": str(words)}).context["cl"].result_list
         assert list(found) == [order], words
+
+
+@pytest.mark.parametrize("email", ["re_max@example.com", "ch_smith@example.com"])
+def test_an_address_that_begins_as_stripes_ids_do_is_an_address(staff: Client, email: str) -> None:
+    order = PendingOrderFactory(email=email)
+
+    found = staff.get(reverse(ORDERS), {"q": email}).context["cl"].result_list
+
+    assert list(found) == [order]
+
+
+def test_the_buyers_link_by_which_he_cancels_is_shown_to_who_may_cancel(client: Client) -> None:
+    order = PendingOrderFactory()
+    shown = []
+    for may in ("view_order", "(view|change)_order"):
+        client.force_login(a_clerk(may))
+        shown.append(links.path(order) in client.get(_detail(order)).content.decode())
+
+    assert shown == [False, True]
 
 
 def test_an_orders_page_tells_its_whole_story(staff: Client, sandbox: Any) -> None:
