@@ -9,7 +9,8 @@ from playwright.sync_api import BrowserContext, Page, Response, ViewportSize
 
 from e2e.demo import PAGE_TOOLS
 from e2e.nu import Checker
-from e2e.page_types import PageType, World
+from e2e.page_types import PageType
+from e2e.world import World
 
 SCRIPTS = (PAGE_TOOLS / "axe-core" / "axe.min.js", Path(__file__).with_name("inspection.js"))
 PHONE = ViewportSize(width=390, height=844)

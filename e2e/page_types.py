@@ -4,21 +4,19 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
-import requests
-from playwright.sync_api import BrowserContext, Page, Route
+from playwright.sync_api import Page, Route
 
 from e2e import steps
-from e2e.demo import Demo
+from e2e.world import World
 
 ASKS_BANK = "4000 0000 0000 3220"
 # Beyond what a line of a cart may hold.
 TOO_MANY = "99"
 # More than anybody may post within a minute.
 TOO_OFTEN = 30
-SESSIONS = "/v1/checkout/sessions"
 # Of orders, made by e2e/order_states.py.
 STATES = (
     "declined",
@@ -33,69 +31,7 @@ STATES = (
     "free of charge",
     "fulfilled",
 )
-# By its signed link, past the page that confirms the payment.
-ORDER = re.compile(r"/orders/[^/]+/[^/]+/$")
 RESET_LINK = re.compile(r"/accounts/password/reset/key/\S+")
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """The addresses of an order, by its signed link, and of Stripe's page for it."""
-
-    order_url: str
-    stripe_url: str
-
-
-@dataclass
-class World:
-    """A demo with awkward data, and purchases that several pages show: made at first use."""
-
-    demo: Demo
-    open_context: Callable[[], BrowserContext]
-
-    @cached_property
-    def to_pay(self) -> Purchase:
-        """A purchase that waits for its payment."""
-        page = self.open_context().new_page()
-        _go_to_stripe(page)
-        stripe_url = page.url
-        page.get_by_role("link", name="Back to the shop").click()
-        page.get_by_role("link", name="pay for it now").click()
-        page.wait_for_url("**/orders/**")
-        return Purchase(page.url, stripe_url)
-
-    @cached_property
-    def paid(self) -> Purchase:
-        return self._pay(steps.pay_by_card)
-
-    @cached_property
-    def on_its_way(self) -> Purchase:
-        """A purchase whose money takes days."""
-        return self._pay(_pay_by_bank_debit)
-
-    @cached_property
-    def states(self) -> dict[str, str]:
-        """Paths of orders in states that take long to reach, by name."""
-        said = self.demo.run("from e2e import order_states; order_states.make()")
-        return dict(line.split("\t") for line in said.splitlines())
-
-    def _pay(self, pay: Callable[[Page], None]) -> Purchase:
-        page = self.open_context().new_page()
-        _go_to_stripe(page)
-        stripe_url = page.url
-        pay(page)
-        page.wait_for_url(ORDER)
-        return Purchase(page.url, stripe_url)
-
-    def fault(self, kind: str) -> None:
-        """Have Stripe's part fail until `mend`."""
-        fault = {"kind": kind, "path": SESSIONS, "times": None}
-        address = f"{self.demo.sandbox_url}/_sandbox/faults"
-        requests.post(address, json=fault, timeout=10).raise_for_status()
-
-    def mend(self) -> None:
-        address = f"{self.demo.sandbox_url}/_sandbox/faults"
-        requests.delete(address, timeout=10).raise_for_status()
 
 
 Reach = Callable[[Page, World], Any]
@@ -122,18 +58,6 @@ class PageType:
 def _allow_nonsense(page: Page) -> None:
     """Let the browser send what it would hold back itself, so that the server has to refuse it."""
     page.evaluate("for (const form of document.forms) form.noValidate = true")
-
-
-def _go_to_stripe(page: Page) -> None:
-    steps.put_in_cart(page)
-    steps.fill_checkout(page, "reader@example.com")
-    steps.go_to_stripe(page)
-
-
-def _pay_by_bank_debit(page: Page) -> None:
-    page.locator("input[value=bank_debit]").check()
-    page.get_by_label("Name on card or account").fill("Ada Reader")
-    steps.pay_button(page).click()
 
 
 def _checkout(page: Page, _world: World) -> None:
@@ -300,7 +224,7 @@ def _payment_failing(kind: str, page: Page, world: World) -> None:
 
 
 def _bank_asking(page: Page, _world: World) -> None:
-    _go_to_stripe(page)
+    steps.begin_to_pay(page)
     steps.pay_by_card(page, ASKS_BANK)
     page.get_by_role("heading", name="Your bank asks").wait_for()
 

@@ -20,7 +20,8 @@ from e2e import browser, lighthouse, nu
 from e2e.demo import PROJECT, Demo
 from e2e.inspection import Findings, Inspector
 from e2e.lighthouse import Verdict
-from e2e.page_types import PAGE_TYPES, World
+from e2e.page_types import PAGE_TYPES
+from e2e.world import World
 
 REPORTS = PROJECT / "var" / "quality"
 FLOORS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}

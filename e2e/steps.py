@@ -80,6 +80,20 @@ def go_to_stripe(page: Page) -> None:
     expect(page.get_by_role("heading", name="Payment details")).to_be_visible()
 
 
+def begin_to_pay(page: Page) -> None:
+    """Order a book as a guest, and be on the sandbox's page."""
+    put_in_cart(page)
+    fill_checkout(page, "reader@example.com")
+    go_to_stripe(page)
+
+
+def pay_by_bank_debit(page: Page) -> None:
+    """Fill in and send the sandbox's page; the money takes days."""
+    page.locator("input[value=bank_debit]").check()
+    page.get_by_label("Name on card or account").fill("Ada Reader")
+    pay_button(page).click()
+
+
 def pay_by_card(page: Page, number: str = PAYS) -> None:
     """Fill in and send the sandbox's page."""
     page.get_by_label("Card number").fill(number)

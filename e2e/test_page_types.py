@@ -9,7 +9,8 @@ from e2e import nu
 from e2e.conftest import OpenContext
 from e2e.demo import Demo
 from e2e.inspection import Inspector, wrong
-from e2e.page_types import PAGE_TYPES, PageType, World
+from e2e.page_types import PAGE_TYPES, PageType
+from e2e.world import World
 
 
 @pytest.fixture(scope="module")
