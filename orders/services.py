@@ -201,11 +201,6 @@ def refund_failed(
         note(order=order, reason=Reason.REFUND_FAILED, cause=cause, at=at, by=by)
 
 
-def take_back(*, order: Order, quantities: Mapping[int, int], at: datetime) -> None:
-    """Put units, by variant id, of a refunded order back on the shelf."""
-    stock.take_back(quantities=quantities, reference=order.number, at=at)
-
-
 def take_again(*, order: Order, quantities: Mapping[int, int], at: datetime) -> None:
     """Take units off the shelf again, as their refund failed; raises InsufficientStock."""
     with transaction.atomic():

@@ -118,7 +118,7 @@ def _succeeded(
 ) -> None:
     _book(order, refund, reading, at)
     if refund.is_restocked:
-        orders.take_back(order=order, quantities=_units(refund), at=at)
+        stock.take_back(quantities=_units(refund), reference=order.number, at=at)
     is_all = not sums.is_any(sums.booked(order))
     by = refund.by_user_id
     orders.money_went_back(order=order, is_all=is_all, cause=cause, at=at, by=by)
