@@ -29,13 +29,7 @@ def money_of_order() -> Subquery:
     return Subquery(moved.annotate(sum=Sum("amount_minor")).values("sum"))
 
 
-class _Amount:
-    @admin.display(ordering="amount_minor")
-    def amount(self, dispute: Dispute) -> str:
-        return display.money(dispute.amount_minor, dispute.currency)
-
-
-class DisputeInline(_Amount, ReadOnlyInline):
+class DisputeInline(display.ShowsAmount, ReadOnlyInline):
     model = Dispute
     fields = ("opened_at", "page", "amount", "reason", "due_at", "closed_at")
     readonly_fields = ("page", "amount")
@@ -82,7 +76,7 @@ class OrderFilter(admin.SimpleListFilter):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(_Amount, ReadOnlyAdmin):
+class DisputeAdmin(display.ShowsAmount, ReadOnlyAdmin):
     list_display = ("due_at", "order", "state", "amount", "reason", "opened_at", "closed_at")
     list_display_links = ("due_at", "state")
     list_filter = (OpenFilter, "status", "reason", "opened_at")
