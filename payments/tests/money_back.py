@@ -74,13 +74,6 @@ def decide(sandbox: Any, refund: Refund, outcome: str, **how: Any) -> None:
     refund.refresh_from_db()
 
 
-def hear(sandbox: Any) -> None:
-    """Deliver all that Stripe has to tell, in the order in which it happened."""
-    for event in reversed(sandbox.events()):
-        assert support.deliver(event) == 200
-    support.run_jobs()
-
-
 def money(order: Order) -> list[tuple[str, int]]:
     """Return the order's books without its fees: kind and amount, oldest first."""
     entries = order.ledger.exclude(kind="fee").order_by("pk")

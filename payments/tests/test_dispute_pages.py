@@ -13,7 +13,7 @@ from orders.models import Order
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import Dispute, Refund
 from payments.tests import support
-from payments.tests.money_back import hear, intent_of, paid_order
+from payments.tests.money_back import intent_of, paid_order
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def lost_order(sandbox: Any) -> Order:
     order = paid_order(sandbox, VariantFactory(price_minor=12_00, on_hand=3), quantity=2)
     dispute = sandbox.dispute(intent_of(order), amount=20_00)
     sandbox.move_dispute(dispute["id"], "lose")
-    hear(sandbox)
+    support.hear_all(sandbox)
     return order
 
 

@@ -12,7 +12,7 @@ from payments.services import disputes, fulfilling, reviews
 from payments.services.fulfilling import CannotHandOver, CannotPutBack
 from payments.services.refunds import CannotRefund
 from payments.tests import support
-from payments.tests.money_back import ask, charge_of, hear, intent_of, paid_order, refunded, story
+from payments.tests.money_back import ask, charge_of, intent_of, paid_order, refunded, story
 from shop.models import StockMovement, Variant
 from shop.tests.factories import VariantFactory
 
@@ -98,11 +98,11 @@ def test_nothing_is_handed_over_or_finished_while_a_review_is_open(sandbox: Any)
 def test_nothing_is_handed_over_while_a_dispute_is_open(sandbox: Any) -> None:
     order = paid_order(sandbox, VariantFactory(sku="A"))
     dispute = sandbox.dispute(intent_of(order), inquiry=True)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     refused(order, "disputed", A=1)
     sandbox.move_dispute(dispute["id"], "close")
-    hear(sandbox)
+    support.hear_all(sandbox)
     hand_over(order, A=1)
 
     assert support.reread(order).status == Status.FULFILLED
@@ -112,7 +112,7 @@ def test_nothing_is_handed_over_of_an_order_whose_money_the_bank_keeps(sandbox: 
     order = two_of_a_and_one_of_b(sandbox)
     dispute = sandbox.dispute(intent_of(order), amount=1_00)
     sandbox.move_dispute(dispute["id"], "lose")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     refused(order, "A bank took back money", A=2, B=1)
 
@@ -127,13 +127,13 @@ def test_a_dispute_that_ends_lets_an_order_be_finished(sandbox: Any) -> None:
     support.run_jobs()
     rest.refresh_from_db()
     inquiry = sandbox.dispute(intent_of(order), inquiry=True)
-    hear(sandbox)
+    support.hear_all(sandbox)
     sandbox.decide_refund(rest.stripe_id, "succeeded")
-    hear(sandbox)
+    support.hear_all(sandbox)
     assert support.reread(order).status == Status.PAID
 
     sandbox.move_dispute(inquiry["id"], "close")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     assert support.reread(order).status == Status.FULFILLED
 
@@ -148,7 +148,7 @@ def lose(sandbox: Any, order: Order, amount: int | None = None) -> str:
     """Let the buyer's bank take money of the order for good; return the dispute's id."""
     dispute = sandbox.dispute(intent_of(order), amount=amount)
     sandbox.move_dispute(dispute["id"], "lose")
-    hear(sandbox)
+    support.hear_all(sandbox)
     return str(dispute["id"])
 
 
@@ -186,7 +186,7 @@ def test_nothing_is_put_back_that_may_still_be_owed(sandbox: Any, why: str) -> N
     match why:
         case "disputed":
             sandbox.dispute(intent_of(order))
-            hear(sandbox)
+            support.hear_all(sandbox)
         case "in a refund":
             lose(sandbox, order, amount=5_00)
             ask(order, 1_00, quantities={order.lines.get().pk: 1})
@@ -246,6 +246,6 @@ def test_handing_the_rest_over_waits_for_a_refund_on_its_way(sandbox: Any) -> No
     hand_over(order, A=1)
     assert support.reread(order).status == Status.PAID
     sandbox.decide_refund(half.stripe_id, "succeeded")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     assert support.reread(order).status == Status.FULFILLED

@@ -14,7 +14,6 @@ from payments.services.attempts import open_attempt
 from payments.standings import Phase, standings
 from payments.story import money_back, story
 from payments.tests import support
-from payments.tests.money_back import hear
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +72,7 @@ def test_a_payment_that_comes_too_late_goes_back_and_the_buyer_reads_why(sandbox
     orders.cancel(order=attempt.order, reason=Reason.BUYER, cause="", at=support.stripe_now())
 
     sandbox.pay(attempt.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(attempt.order)
     assert order.status == Status.CANCELED
@@ -113,9 +112,9 @@ def test_a_second_payment_goes_back_and_the_order_goes_on(sandbox: Any) -> None:
     second = open_attempt(order_id=first.order_id, at=support.stripe_now())
 
     sandbox.pay(second.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
     sandbox.pay(first.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(first.order)
     assert order.status == Status.PAID
@@ -141,7 +140,7 @@ def test_a_wrong_amount_waits_for_a_person_and_the_buyer_is_told_to_wait(sandbox
     sandbox.fault(kind="wrong_amount", by=1)
 
     sandbox.pay(attempt.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     assert told(attempt.order) == ["Order placed", "A payment arrived, and we look into it"]
     assert mails(attempt.order) == ["We are looking into your payment for order X"]
@@ -227,14 +226,14 @@ def test_what_the_bank_must_have_shown_by_now_is_given_back() -> None:
 def test_a_refund_that_fails_is_told_and_no_longer_shown_as_on_its_way(sandbox: Any) -> None:
     attempt = an_attempt()
     sandbox.pay(attempt.url)
-    hear(sandbox)
+    support.hear_all(sandbox)
     attempt.refresh_from_db()
     refund = sandbox.refund_in_dashboard(attempt.intent_id, amount=5_00)
-    hear(sandbox)
+    support.hear_all(sandbox)
     assert "Money back to you On its way" in support.text_of_page(attempt.order)
 
     sandbox.decide_refund(refund["id"], "failed")
-    hear(sandbox)
+    support.hear_all(sandbox)
 
     order = support.reread(attempt.order)
     assert told(order) == [
