@@ -177,7 +177,7 @@ class OrderAdmin(CancelsOrders, PutsGoodsBack, MovesMoney, ReadOnlyAdmin):
         if lost_minor <= 0:
             return ""
         is_waiting = order.status == Order.Status.PAID
-        what_to_do = ": put the goods back, and refund what is left" if is_waiting else ""
+        what_to_do = ": put the goods back" if is_waiting else ""
         return f"the bank kept {display.money(lost_minor, order.currency)}{what_to_do}"
 
     def books(self, order: Order) -> SafeString:

@@ -23,7 +23,7 @@ class PutsGoodsBack:
         icon="shelves",
         text="For an order of whose money a bank kept some or all, so that no more of it is sent. "
         "The units that were not handed over are for sale again, and the order counts as fulfilled."
-        " Its money stays as it is: refund what is left, if any.",
+        " Its money stays as it is: what the bank left of it is given back apart from this.",
         permission="put_back",
     )
     def put_back(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:

@@ -85,7 +85,7 @@ def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
     order = lost_order(sandbox)
     page = reverse("admin:orders_order_change", args=[order.pk])
     button = reverse("admin:orders_order_put_back", args=[order.pk])
-    what_to_do = "the bank kept €20.00: put the goods back, and refund what is left"
+    what_to_do = "the bank kept €20.00: put the goods back"
     for address in (ORDERS, page):
         assert what_to_do in staff.get(address).content.decode()
     assert _listed(staff, ORDERS, dispute="lost") == [order]

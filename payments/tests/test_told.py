@@ -14,6 +14,7 @@ from payments.services.attempts import open_attempt
 from payments.standings import Phase, standings
 from payments.story import money_back, story
 from payments.tests import support
+from payments.tests.money_back import refunded
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,14 +40,16 @@ def paid(order: Order, amount_minor: int | None = None) -> LedgerEntry:
     return booked(order, "ch_1", order.total_minor if amount_minor is None else amount_minor)
 
 
-def booked(order: Order, charge_id: str, amount_minor: int) -> LedgerEntry:
+def booked(
+    order: Order, charge_id: str, amount_minor: int, currency: str = "EUR"
+) -> LedgerEntry:
     return LedgerEntry.objects.create(
         order=order,
         kind=LedgerEntry.Kind.CAPTURE,
         stripe_id=charge_id,
         charge_id=charge_id,
         amount_minor=amount_minor,
-        currency="EUR",
+        currency=currency,
         booked_at=LATER,
     )
 
@@ -84,7 +87,7 @@ def test_a_payment_that_comes_too_late_goes_back_and_the_buyer_reads_why(sandbox
         "All your money given back",
     ]
     assert mails(order) == ["Order X is canceled", "€12.90 of order X come back to you"]
-    assert "came after the order was canceled" in str(mail.outbox[1].body)
+    assert "came after the order was closed" in str(mail.outbox[1].body)
     page = support.text_of_page(order)
     assert "You canceled it. A payment that came all the same goes back to you." in page
     assert "Money back to you On its way" in page
@@ -104,6 +107,39 @@ def test_a_replaced_order_that_was_paid_all_the_same_does_not_say_that_nothing_w
     page = support.text_of_page(order)
     assert "Nothing was charged" not in page
     assert "A payment that came for this one all the same goes back to you." in page
+
+
+def test_a_payment_in_another_currency_was_charged_all_the_same() -> None:
+    order = PendingOrderFactory()
+    booked(order, "ch_1", order.total_minor, "USD")
+
+    orders.cancel(order=order, reason=Reason.STAFF, cause="", at=LATER)
+
+    page = support.text_of_page(order)
+    assert "we had to cancel it. A payment that came all the same goes back to you." in page
+
+
+def test_a_payment_after_all_money_went_back_goes_back_too_and_none_is_said_to_be_kept(
+    sandbox: Any,
+) -> None:
+    first = an_attempt()
+    PaymentAttempt.objects.filter(pk=first.pk).update(state="closed", closed_as="superseded")
+    second = open_attempt(order_id=first.order_id, at=support.stripe_now())
+    sandbox.pay(second.url)
+    support.hear_all(sandbox)
+    refunded(support.reread(first.order), 12_90)
+
+    sandbox.pay(first.url)
+    support.hear_all(sandbox)
+
+    order = support.reread(first.order)
+    assert order.status == Status.REFUNDED
+    assert told(order)[-3:] == [
+        "Another payment arrived",
+        "We give you back €12.90: paid too late",
+        "All your money given back",
+    ]
+    assert "came after the order was closed" in str(mail.outbox[-1].body)
 
 
 def test_a_second_payment_goes_back_and_the_order_goes_on(sandbox: Any) -> None:
@@ -281,5 +317,6 @@ def test_goods_that_were_put_back_close_the_order_for_its_buyer() -> None:
     page = support.text_of_page(order)
     assert "This order is closed" in page
     assert "so what was not sent by then stays with us" in page
+    assert "Order X Closed" in page.replace(order.number, "X")
     assert "It is complete" not in page
     assert told(order)[-1] == "Closed, as your bank gave you money back"
