@@ -3,18 +3,21 @@
 import os
 import random
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.serving import database, scratch
 from chaos import rest
 from chaos.shoppers import Shoppers
 from chaos.town import HOST, PROJECT, Town, free_port
 from chaos.weather import Weather
+from config import embedded_postgres
 from config.demo import DemoError, say
 
 # Short, so that what was killed or refused is tried again within the run.
@@ -35,21 +38,33 @@ def main() -> int:
     seconds = int(os.environ.get("CHAOS_SECONDS") or 60)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
     say(f"Chaos of {seconds} s with SEED={seed}")
+    directory = Path(tempfile.mkdtemp(prefix="shop-chaos-"))
+    # As root PostgreSQL runs as another user, who has to enter.
+    directory.chmod(0o711)
+    status = 1
     try:
         with ExitStack() as stack:
-            directory = stack.enter_context(scratch())
-            return run(stack, directory, seconds, seed)
+            status = run(stack, directory, seconds, seed)
     except KeyboardInterrupt:
-        return 130
+        status = 130
     except (DemoError, rest.NoRest) as error:
         say(str(error))
-        return 1
+    finally:
+        if status == 1:
+            # The same seed does not bring the same moments again.
+            say(f"Kept to be looked into: {directory}")
+        else:
+            embedded_postgres.remove(directory)
+            shutil.rmtree(directory)
+    return status
 
 
 def run(stack: ExitStack, directory: Path, seconds: int, seed: int) -> int:
     """Set the town up, let it be stormy, calm it down; return what the judges say."""
     ports = {name: free_port() for name in ("sandbox", "front", "back")}
-    environment = _environment(stack.enter_context(database(directory)), directory, ports)
+    environment = _environment(
+        stack.enter_context(embedded_postgres.server(directory)), directory, ports
+    )
     town = Town(environment, directory, ports, seed)
     stack.callback(town.close)
     town.open()
@@ -62,8 +77,8 @@ def run(stack: ExitStack, directory: Path, seconds: int, seed: int) -> int:
     if not (shoppers.orders and weather.struck and town.kills):
         raise rest.NoRest("There was no chaos to speak of: no orders, faults or kills.")
     town.calm()
-    rest.come_to_rest(town, weather)
-    return _judged(town)
+    failed_events = rest.come_to_rest(town, weather)
+    return _judged(town, {**shoppers.shocks, **town.accidents, "events failed": failed_events})
 
 
 def _watch(town: Town, shoppers: Shoppers, seconds: int) -> None:
@@ -77,9 +92,10 @@ def _watch(town: Town, shoppers: Shoppers, seconds: int) -> None:
             say(f"{until - time.monotonic():5.0f} s left: {shoppers.told()}, {town.kills} kills")
 
 
-def _judged(town: Town) -> int:
-    """Have the shop audit itself, and a stranger compare both sides' books."""
-    verdicts = []
+def _judged(town: Town, wrongs: Mapping[str, int]) -> int:
+    """Have the shop audit itself, and a stranger compare both sides' books; count the wrongs."""
+    wrongs = {what: count for what, count in wrongs.items() if count}
+    verdicts = [f"{count} {what}: WRONG" for what, count in sorted(wrongs.items())]
     for name, command in (
         ("audit", ["manage.py", "audit", "--stripe"]),
         ("books", [str(PROJECT / "chaos" / "books.py"), town.sandbox, town.database]),
@@ -90,7 +106,7 @@ def _judged(town: Town) -> int:
         )
         verdicts.append(f"{name} {'agrees' if done.returncode == 0 else 'DISAGREES'}")
     say(f"\nSEED={town.seed}: {', '.join(verdicts)}")
-    return int(any("DISAGREES" in verdict for verdict in verdicts))
+    return int(bool(wrongs) or any("DISAGREES" in verdict for verdict in verdicts))
 
 
 def _environment(database_url: str, directory: Path, ports: dict[str, int]) -> dict[str, str]:

@@ -38,14 +38,18 @@ _COUNTS = {
     "events": "SELECT state, count(*) FROM payments_inboxevent GROUP BY 1",
     "ledger": "SELECT kind, count(*) FROM payments_ledgerentry GROUP BY 1",
 }
+_FAILED_EVENTS = "SELECT count(*) FROM payments_inboxevent WHERE state = 'failed'"
 
 
 class NoRest(Exception):
     """Something still moves after a quarter of an hour; the message says what."""
 
 
-def come_to_rest(town: Town, weather: Weather) -> None:
-    """Let banks decide, holds end and reconciliation run; raises NoRest."""
+def come_to_rest(town: Town, weather: Weather) -> int:
+    """Let banks decide, holds end and reconciliation run; return how many events failed.
+
+    Raises NoRest.
+    """
     say("\nCalm. Waiting for rest ...")
     dice = random.Random(f"{town.seed}-rest")
     give_up_at = time.monotonic() + _WITHIN_SECONDS
@@ -68,6 +72,8 @@ def come_to_rest(town: Town, weather: Weather) -> None:
         for what, sql in _COUNTS.items():
             rows = connection.execute(sql.encode()).fetchall()
             say(f"  {what}: " + ", ".join(f"{name} {count}" for name, count in sorted(rows)))
+        (failed,) = connection.execute(_FAILED_EVENTS).fetchone() or (0,)
+    return int(failed)
 
 
 def _moving(

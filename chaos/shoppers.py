@@ -6,7 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -43,6 +45,7 @@ class Shoppers:
         self._done = threading.Event()
         self._failure: Exception | None = None
         self._counts: Counter[str] = Counter()
+        self._shocks: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._live, args=(number,)) for number in range(_NUMBER)
@@ -63,6 +66,11 @@ class Shoppers:
             raise self._failure
 
     @property
+    def shocks(self) -> dict[str, int]:
+        """What no weather excuses: pages that broke, by path and status, with their number."""
+        return dict(self._shocks)
+
+    @property
     def orders(self) -> int:
         return self._counts["orders placed"]
 
@@ -75,13 +83,20 @@ class Shoppers:
         with self._lock:
             self._counts[what] += 1
 
+    def _hear(self, answer: requests.Response, *_: Any, **__: Any) -> None:
+        # 503 is how the shop says that Stripe or the database is away.
+        status = answer.status_code
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
+            with self._lock:
+                self._shocks[f"{_page_of(answer)} answered {status}"] += 1
+
     def _live(self, number: int) -> None:
         dice = random.Random(f"{self._seed}-shopper-{number}")
         visit = 0
         while not self._done.is_set():
             visit += 1
             try:
-                _Visit(self._town, dice, f"{number}-{visit}", self._count).buy()
+                _Visit(self._town, dice, f"{number}-{visit}", self._count, self._hear).buy()
             except requests.RequestException:
                 # A server that was killed just now; a person would wait, and come again.
                 self._count("broken off")
@@ -93,6 +108,11 @@ class Shoppers:
                 return
 
 
+def _page_of(answer: requests.Response) -> str:
+    """Return the path without what names one product or order."""
+    return "/".join(part for part in urlsplit(answer.url).path.split("/") if part.islower())
+
+
 class _NoPage(Exception):
     """The page did not show what a shopper needs to go on."""
 
@@ -100,10 +120,11 @@ class _NoPage(Exception):
 class _Visit:
     """One shopper's way through the shop."""
 
-    def __init__(self, town: Town, dice: random.Random, name: str, count: Any) -> None:
+    def __init__(self, town: Town, dice: random.Random, name: str, count: Any, hear: Any) -> None:
         self._town, self._dice, self._count = town, dice, count
         self._email = f"buyer-{name}@example.com"
         self._session = requests.Session()
+        self._session.hooks["response"].append(hear)
         self._session.headers["X-Forwarded-For"] = ".".join(
             str(dice.randrange(1, 250)) for _ in range(4)
         )

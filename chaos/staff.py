@@ -15,15 +15,17 @@ import requests
 django.setup()
 
 from django.conf import settings  # noqa: E402 - only now can models be imported
-from django.db import Error  # noqa: E402
+from django.db import OperationalError  # noqa: E402
 
 from orders.models import Order, Reason, Review, Status  # noqa: E402
 from payments import gateway  # noqa: E402
-from payments.models import LedgerEntry, PaymentAttempt, Refund  # noqa: E402
+from payments.models import Dispute, LedgerEntry, PaymentAttempt, Refund  # noqa: E402
 from payments.services import (  # noqa: E402
     attempts,
     canceling,
     fulfilling,
+    manual,
+    reconciliation,
     refunds,
     reviews,
     settling,
@@ -39,13 +41,15 @@ _REFUSALS = (
     attempts.NotPayable,
     canceling.CannotCancel,
     fulfilling.CannotHandOver,
+    fulfilling.CannotPutBack,
+    manual.CannotBook,
     refunds.CannotRefund,
     reviews.CannotAccept,
     InsufficientStock,
     settling.StaleRead,
     gateway.GatewayError,
     requests.RequestException,
-    Error,
+    OperationalError,
 )
 
 
@@ -60,6 +64,9 @@ def main(seed: str) -> None:
         refund,
         answer,
         cancel,
+        pay_by_hand,
+        put_back,
+        read_events,
     )
     while True:
         time.sleep(_STEP_SECONDS)
@@ -140,6 +147,29 @@ def cancel(dice: random.Random) -> None:
     order = any_order(dice, Status.PENDING)
     if order and dice.random() < 0.3:
         canceling.cancel(order_id=order.pk, reason=Reason.STAFF, by=_BY, note="Sold out.", at=now())
+
+
+def pay_by_hand(dice: random.Random) -> None:
+    order = any_order(dice, Status.PENDING)
+    if order and dice.random() < 0.2:
+        entry = manual.Entry(
+            amount_minor=order.total_minor, currency=order.currency, form_key=uuid4()
+        )
+        manual.book(order_id=order.pk, entry=entry, by=_BY, at=now())
+
+
+def put_back(dice: random.Random) -> None:
+    """Put the goods of an order back whose money a bank kept."""
+    lost = Dispute.objects.filter(status=Dispute.Status.LOST, order__status=Status.PAID)
+    found = list(lost.order_by("-pk")[:20])
+    if found:
+        fulfilling.put_back(order_id=dice.choice(found).order_id, by=_BY, at=now())
+
+
+def read_events(dice: random.Random) -> None:
+    """Look for events that no webhook brought, as the worker does every few minutes."""
+    if dice.random() < 0.05:
+        reconciliation.read_events(at=now())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ __all__ = ["HOST", "PROJECT", "Town", "free_port"]
 PROJECT = Path(__file__).resolve().parent.parent
 # Between two troubles of the same process: it must come up and work in between.
 _LIVES_SECONDS = (12.0, 36.0)
+_UP_WITHIN_SECONDS = 180
 # gunicorn's word for a child that somebody killed.
 _CHILD_KILLED = b"was sent SIGKILL"
 _WEBS = ("front", "back")
@@ -63,6 +64,10 @@ class Town:
         self._until: dict[str, float] = {}
         self._point: dict[str, str] = {}
         self._killed: Counter[str] = Counter()
+        self._died: Counter[str] = Counter()
+        # Of each web server: the deaths of its own processes in its log, and those by our hand.
+        self._told_deaths: Counter[str] = Counter()
+        self._random_deaths: Counter[str] = Counter()
         self._stack = ExitStack()
         self._arguments = {
             "front": ("manage.py", "web"),
@@ -80,10 +85,13 @@ class Town:
 
     @property
     def kills(self) -> int:
-        """How many processes were killed so far, those of web servers as their logs tell."""
-        return self._killed.total() + sum(
-            (self._directory / f"{name}.log").read_bytes().count(_CHILD_KILLED) for name in _WEBS
-        )
+        """How many processes were killed so far."""
+        return self._killed.total()
+
+    @property
+    def accidents(self) -> dict[str, int]:
+        """Processes that ended by themselves, with their number; nobody meant them to."""
+        return dict(self._died)
 
     def told(self) -> str:
         rows = ", ".join(f"{name} {count}" for name, count in sorted(self._killed.items()))
@@ -134,7 +142,7 @@ class Town:
 
     def await_shops(self) -> None:
         for shop in self.shops:
-            give_up_at = time.monotonic() + 60
+            give_up_at = time.monotonic() + _UP_WITHIN_SECONDS
             while not _answers(f"{shop}/health"):
                 if time.monotonic() > give_up_at:
                     raise TimeoutError(f"{shop} does not answer")
@@ -144,9 +152,12 @@ class Town:
         """Kill whose time has come, and start again what is dead."""
         for name in self._arguments:
             process = self._running[name]
+            self._hear_of_deaths(name)
             if process.poll() is not None:
                 if process.returncode == -signal.SIGKILL:
                     self._killed[self._point[name] or "at random"] += 1
+                else:
+                    self._died[f"{name} ended with status {process.returncode}"] += 1
                 self._start(name)
             elif time.monotonic() > self._until[name]:
                 if name in _WEBS and self._dice.random() < 0.7:
@@ -156,6 +167,18 @@ class Town:
                     self._kill(name)
                     self._killed["at random"] += 1
                     self._start(name)
+
+    def _hear_of_deaths(self, name: str) -> None:
+        """Count what a web server's log tells: its own processes die at its point or at random."""
+        if name not in _WEBS:
+            return
+        told = (self._directory / f"{name}.log").read_bytes().count(_CHILD_KILLED)
+        new = told - self._told_deaths[name]
+        self._told_deaths[name] = told
+        at_random = min(new, self._random_deaths[name])
+        self._random_deaths[name] -= at_random
+        self._killed["at random"] += at_random
+        self._killed[self._point[name] or "at random"] += new - at_random
 
     def calm(self) -> None:
         """End everything, then start web and one worker that nothing happens to."""
@@ -193,9 +216,12 @@ class Town:
         if children:
             with suppress(ProcessLookupError):
                 os.kill(int(self._dice.choice(children)), signal.SIGKILL)
+                self._random_deaths[name] += 1
 
     def _kill(self, name: str) -> None:
         process = self._running.pop(name)
+        self._hear_of_deaths(name)
+        self._random_deaths[name] = 0
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,5 +1,6 @@
 """What the control API does to money that was paid: as staff in the dashboard, or as the banks.
 
+GET  /_sandbox/objects/<kind>/<status>  the newest hundred; of payment_intent, refund, dispute
 POST /_sandbox/refunds         {"payment_intent" or "charge", "amount"}: as from the dashboard
 POST /_sandbox/refunds/<id>    {"outcome": see refunds.OUTCOMES, "reason": why it failed}
 POST /_sandbox/disputes        {"payment_intent" or "charge", "amount", "reason"}: a dispute;
@@ -13,6 +14,7 @@ from typing import Any
 
 from stripe_sandbox.disputes import ACTIONS, NETWORK_CODES
 from stripe_sandbox.errors import no_such
+from stripe_sandbox.lists import field_is
 from stripe_sandbox.objects import public
 from stripe_sandbox.params import Rule, boolean, choice, integer, text
 from stripe_sandbox.params import fields as object_of
@@ -21,6 +23,7 @@ from stripe_sandbox.refunds import FAILURE_REASONS, OUTCOMES
 from stripe_sandbox.store import Record
 from stripe_sandbox.twin import Twin
 
+_LISTED = ("payment_intent", "refund", "dispute")
 DISPUTE_PARAMS: dict[str, Rule] = {
     "amount": integer(minimum=1),
     "charge": text,
@@ -29,6 +32,17 @@ DISPUTE_PARAMS: dict[str, Rule] = {
     "reason": choice(*NETWORK_CODES),
     "withdraw": boolean,
 }
+
+
+def list_by_status(twin: Twin, fields: Any) -> Record:
+    """List what Stripe's API would list too, yet out of the weather's way."""
+    twin.catch_up()
+    if fields["kind"] not in _LISTED:
+        raise KeyError(fields["kind"])
+    found = twin.store.select(
+        fields["kind"], field_is("status", fields["status"]), newest_first=True, limit=100
+    )
+    return {"data": [public(record) for record in found]}
 
 
 def refund_in_dashboard(twin: Twin, fields: Any) -> Record:

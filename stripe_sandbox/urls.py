@@ -35,6 +35,10 @@ urlpatterns = [
     path("_sandbox/account", control.control(POST=account.change)),
     path("_sandbox/clock", control.control(POST=control.advance_clock)),
     path("_sandbox/bank_debits/<str:intent_id>", control.control(POST=control.decide_bank_debit)),
+    path(
+        "_sandbox/objects/<str:kind>/<str:status>",
+        control.control(GET=money_control.list_by_status),
+    ),
     path("_sandbox/refunds", control.control(POST=money_control.refund_in_dashboard)),
     path("_sandbox/refunds/<str:refund_id>", control.control(POST=money_control.decide_refund)),
     path("_sandbox/events", control.control(POST=strange_events.make)),

@@ -172,6 +172,20 @@ def test_a_bank_debit_is_paid_when_the_bank_says_so(twin: Twin) -> None:
     assert twin.event_types()[0] == "charge.updated"
 
 
+def test_what_waits_for_a_bank_is_listed_whatever_the_weather(twin: Twin) -> None:
+    session = twin.open_session()
+    twin.pay(session.url, card="", method="bank_debit")
+    intent = intent_of(twin, session.id)
+    twin.control("faults", kind="refuse", path="/v1/")
+
+    listed = twin.control("objects/payment_intent/processing", "GET")["data"]
+
+    assert [(found["id"], found["status"]) for found in listed] == [(intent.id, "processing")]
+    assert twin.control("objects/payment_intent/succeeded", "GET") == {"data": []}
+    with pytest.raises(requests.HTTPError, match="404"):
+        twin.control("objects/event/processing", "GET")
+
+
 def test_a_bank_debit_may_fail_and_is_decided_once(twin: Twin) -> None:
     session = twin.open_session()
     twin.pay(session.url, card="", method="bank_debit")
