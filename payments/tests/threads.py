@@ -8,15 +8,21 @@ from typing import Any
 from django.db import connection
 
 
-def all_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the calls in a thread each, started together; return what they returned or raised."""
+def all_at_once(
+    calls: Sequence[Callable[[], Any]], *, may_raise: tuple[type[Exception], ...] = ()
+) -> list[Any]:
+    """Run the calls in a thread each, started together; return what they returned or raised.
+
+    An exception that is none of `may_raise` is raised here: whoever loses a race loses it in the
+    way that was meant for him.
+    """
     gate = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
         try:
             gate.wait()
             return call()
-        except Exception as error:
+        except may_raise as error:
             return error
         finally:
             connection.close()
