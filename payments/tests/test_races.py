@@ -317,7 +317,7 @@ def test_both_flows_asked_for_at_once_leave_one_that_can_be_paid(sandbox: Any) -
     found = [an_order(variant) for _ in range(5)]
     at = support.stripe_now()
 
-    outcomes = all_at_once(
+    all_at_once(
         [
             partial(open_attempt, order_id=order.pk, at=at, kind=kind)
             for order in found
