@@ -241,16 +241,17 @@ def test_a_refund_that_is_not_as_booked(shop: dict[str, Order]) -> None:
         with undone():
             execute(f"UPDATE payments_refund SET {change} WHERE id = %s", refund.pk)
             assert found("refunds") == {"refunds": named}
-    shop["paid"].ledger.create(
-        kind="refund",
-        stripe_id="re_planted",
-        charge_id=shop["paid"].ledger.get(kind="capture").charge_id,
-        amount_minor=-100,
-        currency="EUR",
-        booked_at=support.stripe_now(),
-    )
+    for kind, amount_minor in (("refund", -100), ("refund_reversal", 100)):
+        shop["paid"].ledger.create(
+            kind=kind,
+            stripe_id="re_planted",
+            charge_id=shop["paid"].ledger.get(kind="capture").charge_id,
+            amount_minor=amount_minor,
+            currency="EUR",
+            booked_at=support.stripe_now(),
+        )
 
-    assert found() == {"refunds": ["refund re_planted"]}
+        assert found() == {"refunds": ["refund re_planted"]}
 
 
 def test_more_given_back_than_was_captured(shop: dict[str, Order]) -> None:
