@@ -73,7 +73,7 @@ def deep(request: HttpRequest) -> JsonResponse:
 
 def _from_the_database(at: datetime) -> dict[str, str]:
     """Return the words on `database`, `queue` (`no worker`, `behind`), `webhook` (`missing`,
-    `outdated`) and `inbox` (`failed`, `behind`).
+    `outdated`, `silent`) and `inbox` (`failed`, `behind`).
 
     What was learned before the database failed is what there is to say.
     """
@@ -99,7 +99,9 @@ def _webhook() -> str:
     endpoint = endpoints.working().filter(livemode=settings.STRIPE_LIVE_MODE).first()
     if endpoint is None:
         return "missing"
-    return OK if endpoints.is_sent_all(endpoint) else "outdated"
+    if not endpoints.is_sent_all(endpoint):
+        return "outdated"
+    return "silent" if endpoints.is_silent(endpoint) else OK
 
 
 def _inbox(at: datetime) -> str:

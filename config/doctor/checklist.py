@@ -46,6 +46,7 @@ CHECKS = (
         stripe_side.endpoint,
         ("stripe", "secret"),
     ),
+    Check("heard", "Stripe's own events come in by it", stripe_side.heard, ("secret",)),
     Check("site", "SITE_URL leads to the shop", round_trip.site),
     Check("arrival", "a signed event comes in by SITE_URL", round_trip.arrival, ("site", "secret")),
     Check("processing", "a worker takes it up", round_trip.processing, ("arrival", "worker")),

@@ -180,6 +180,17 @@ def endpoint(visit: Visit) -> Iterator[Finding]:
         yield from (Finding(what, remedy) for what in _amiss(found, url))
 
 
+def heard(visit: Visit) -> Iterator[Finding]:
+    row = visit.endpoint
+    if row and endpoints.is_silent(row):
+        yield Finding(
+            "Stripe's latest events did not come by the webhook: the shop had to ask for them.",
+            "Set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret, as Stripe shows it."
+            if row.id == endpoints.BY_HAND
+            else "Run: manage.py provision_webhook --renew",
+        )
+
+
 def _amiss(found: gateway.Endpoint, url: str) -> Iterator[str]:
     if found.url != url:
         yield f"Stripe posts to {found.url}, not to {url}."

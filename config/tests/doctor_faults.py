@@ -12,9 +12,11 @@ from djstripe.models import WebhookEndpoint
 
 from config.tests.live import Scene, execute
 from payments import gateway
+from payments.models import InboxEvent
 from payments.queue import enqueue
 from payments.services.news import HANDLED
 from payments.tests import support
+from shop.clock import now
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,12 @@ FAULTS = {
         r"The endpoint's API version is 2026-05-27\.dahlia, not 2027-01-01\.elm\.",
         PROVISION,
     ),
+    "Stripe signs otherwise": Fault(
+        "heard",
+        lambda scene: hear_only_by_asking(),
+        r"Stripe's latest events did not come by the webhook: the shop had to ask for them\.",
+        f"{PROVISION} --renew",
+    ),
     "certificate not valid": Fault(
         "site",
         lambda scene: scene.monkeypatch.delenv("REQUESTS_CA_BUNDLE"),
@@ -298,3 +306,19 @@ def roll_secret_key(scene: Scene) -> None:
 def go_live(scene: Scene) -> None:
     scene.settings.STRIPE_SECRET_KEY = "sk_live_" + "a" * 24
     scene.settings.STRIPE_LIVE_MODE = True
+
+
+def hear_only_by_asking(times: int = 5) -> None:
+    """Store events as reconciliation does that finds what the webhook refused."""
+    WebhookEndpoint.objects.update(secret="whsec_" + "b" * 32)
+    InboxEvent.objects.bulk_create(
+        InboxEvent(
+            event_id=f"evt_{times}_{number}",
+            type="charge.updated",
+            livemode=False,
+            source=InboxEvent.Source.RECONCILE,
+            state=InboxEvent.State.DONE,
+            received_at=now(),
+        )
+        for number in range(times)
+    )

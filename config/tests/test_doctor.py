@@ -44,7 +44,7 @@ def test_a_shop_that_is_all_set_is_told_so(scene: Scene) -> None:
     assert findings(told, "note") == {
         "same_account": [{"what": "Cannot be told: it shows once somebody has paid.", "remedy": ""}]
     }
-    assert len(findings(told, "ok")) == 20
+    assert len(findings(told, "ok")) == 21
     notes = [it["what"] for found in findings(told, "ok").values() for it in found]
     assert notes == [
         "(shop.W003) STRIPE_API_HOST is set: payments go to the sandbox, not to Stripe.",

@@ -53,7 +53,7 @@ def test_the_button_examines_and_what_was_found_stays(scene: Scene, boss: User) 
     later = client.get("/admin/doctor/").content.decode()
 
     for page in (at_once, later):
-        assert "1 of 21 checks found a fault" in page
+        assert "1 of 22 checks found a fault" in page
         assert "(shop.W004) STAFF_EMAIL is empty" in page
         assert "Set an address that is read daily" in page
         assert "a worker is alive" in page

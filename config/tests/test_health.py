@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 from djstripe.models import WebhookEndpoint
 
+from config.tests.doctor_faults import hear_only_by_asking
 from config.tests.live import execute, without_database
 from conftest import Sandbox
 from payments import gateway, stripe_check
@@ -82,6 +83,18 @@ def test_an_endpoint_that_an_upgrade_left_behind_is_told(all_well: None) -> None
     assert deep_answer() == is_ill(webhook="outdated")
 
 
+def test_a_webhook_that_refuses_all_that_stripe_posts_is_told(all_well: None) -> None:
+    hear_only_by_asking(times=4)
+    assert deep_answer()[2]["webhook"] == "ok"
+
+    hear_only_by_asking(times=5)
+    assert deep_answer() == is_ill(webhook="silent")
+
+    # Whoever mends the endpoint starts anew.
+    WebhookEndpoint.objects.get().save()
+    assert deep_answer()[2]["webhook"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("state", "hours_ago", "word"),
     [
@@ -115,8 +128,8 @@ def test_head_is_answered_and_post_is_not(all_well: None) -> None:
 
 
 def test_asking_costs_few_queries(all_well: None, django_assert_num_queries: Any) -> None:
-    # A transaction with six queries; in a test it is a savepoint.
-    with django_assert_num_queries(8):
+    # A transaction with seven queries; in a test it is a savepoint.
+    with django_assert_num_queries(9):
         Client().get("/health/deep")
 
 

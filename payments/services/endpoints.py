@@ -22,11 +22,14 @@ from djstripe.enums import WebhookEndpointStatus, WebhookEndpointValidation
 from djstripe.models import WebhookEndpoint
 
 from payments import gateway
+from payments.models import InboxEvent
 from payments.services.news import HANDLED
 from shop.faults import fault_point
 
 # The row of an endpoint that this shop did not make: Stripe CLI's, the sandbox's, a person's.
 BY_HAND = "we_shop"
+# So many events in a row; one alone may be found before its webhook comes.
+_SILENT_FOR = 5
 _LOCK = 0x776562686F6F6B  # any number that nobody else locks
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".test")
 
@@ -94,6 +97,15 @@ def is_sent_all(endpoint: WebhookEndpoint) -> bool:
     """Tell whether all that this version of the shop handles was asked for, as far as is known."""
     sent = set(endpoint.enabled_events)
     return "*" in sent or sent >= set(HANDLED)
+
+
+def is_silent(endpoint: WebhookEndpoint) -> bool:
+    """Tell whether the latest events, all since it was last changed, came only by asking for them.
+
+    So it looks when Stripe signs with another secret than ours, which our own checks cannot see.
+    """
+    latest = InboxEvent.objects.filter(received_at__gt=endpoint.djstripe_updated)[:_SILENT_FOR]
+    return [event.source for event in latest] == [InboxEvent.Source.RECONCILE] * _SILENT_FOR
 
 
 def keep_by_hand() -> Provisioned:
