@@ -9,6 +9,7 @@ from orders import services as orders
 from orders.models import Order, OrderQuerySet, Reason, Review
 from payments.models import PaymentAttempt
 from payments.services import attempts
+from shop.faults import fault_point
 
 
 def overdue(at: datetime) -> OrderQuerySet:
@@ -45,4 +46,5 @@ def _cancel_if_overdue(order_id: int, at: datetime) -> bool:
     if not is_still_overdue or order.attempts.live().exists():
         return False
     orders.cancel(order=order, reason=Reason.EXPIRY, cause="", at=at)
+    fault_point("holds:before-commit")
     return True

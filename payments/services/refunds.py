@@ -299,6 +299,7 @@ def _refused(refund: Refund, why: str, at: datetime) -> None:
         _ask_again(order=order, refund=refund, amount_minor=left, at=at, by=None)
     else:
         refund_news.failed(order=order, refund=refund, cause=str(refund.key), at=at)
+    fault_point("refunds:refusal-noted")
 
 
 @transaction.atomic(durable=True)
@@ -317,6 +318,7 @@ def _replace(refund: Refund, at: datetime) -> None:
         at=at,
         by=refund.by_user_id,
     )
+    fault_point("refunds:replaced")
 
 
 @transaction.atomic

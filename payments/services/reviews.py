@@ -70,7 +70,7 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
     amount_minor = refunds.refundable_minor(order=order, charge_id=charge_id)
     if earlier and order.is_paid:
         amount_minor = min(amount_minor, earlier.amount_minor)
-    return refunds.ask(
+    asked = refunds.ask(
         order_id=order.pk,
         charge_id=charge_id,
         amount_minor=amount_minor,
@@ -79,6 +79,8 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
         by=by,
         at=at,
     )
+    fault_point("reviews:before-commit")
+    return asked
 
 
 def _is_unpaid(order: Order) -> bool:
