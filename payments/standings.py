@@ -72,9 +72,9 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     # A live attempt is always the last one: another starts only when none lives.
     last_attempt = PaymentAttempt.objects.filter(order=OuterRef("pk")).order_by("-pk")
     lines = OrderLine.objects.filter(order=OuterRef("pk"))
-    of_order = {"order": OuterRef("pk"), "currency": OuterRef("currency")}
-    received = LedgerEntry.objects.received().filter(**of_order)
-    returned = Refund.objects.standing().filter(**of_order)
+    as_asked = {"currency": OuterRef("currency")}
+    received = LedgerEntry.objects.received().filter(order=OuterRef("pk"))
+    returned = Refund.objects.standing().filter(order=OuterRef("pk"), **as_asked)
     confirmation = OrderMail.objects.filter(order=OuterRef("pk"), kind=OrderMail.Kind.CONFIRMATION)
     put_back = OrderEvent.objects.filter(order=OuterRef("pk"), reason=Reason.PUT_BACK)
     known = orders.annotate(
@@ -84,7 +84,8 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
         is_in_review=Exists(Review.objects.open().filter(order=OuterRef("pk"))),
         is_put_back=Exists(put_back),
         confirmed_at=Subquery(confirmation.values("sent_at")[:1]),
-        received_minor=_sum_of(received),
+        is_charged=Exists(received),
+        received_minor=_sum_of(received.filter(**as_asked)),
         returned_minor=_sum_of(returned),
         first_title=Subquery(lines.order_by("pk").values("title")[:1]),
         line_count=Subquery(lines.order_by().values("order").values(count=Count("pk"))),
@@ -108,7 +109,7 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
                 at=at,
                 pay_by=pay_by,
                 confirmed_at=order.confirmed_at,
-                was_charged=received_minor > 0,
+                was_charged=order.is_charged,
                 was_put_back=order.is_put_back,
                 first_title=order.first_title,
                 further_lines=order.line_count - 1,

@@ -115,13 +115,13 @@ KINDS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "in_review": (
         {},
         "We are looking into your payment for order {}",
-        ["a person here looks into it", "do not pay again"],
+        ["a person here looks into it", "do not pay again", "shows how it stands"],
     ),
     "canceled": ({"reason": "buyer"}, "Order {} is canceled", ["You have canceled order"]),
     "refund": (
         ALL_GONE,
         "€12.90 of order {} come back to you",
-        ["came after the order was canceled", "we give you back €12.90", "five to ten days"],
+        ["came after the order was closed", "we give you back €12.90", "five to ten days"],
     ),
     "refund_failed": (
         ALL_GONE,
@@ -207,7 +207,7 @@ def test_a_canceled_order_whose_cart_is_empty_leads_to_its_page() -> None:
 @pytest.mark.parametrize(
     ("why", "words"),
     [
-        ("late", "came after the order was canceled"),
+        ("late", "came after the order was closed"),
         ("duplicate", "was paid more than once"),
         ("requested_by_customer", "As you asked, we give you back €12.90 of what you paid"),
         ("unavailable", "we cannot send you everything"),

@@ -19,7 +19,7 @@ from orders.models import Order, OrderMail, Reason, Review
 from payments.gateway import Charge, Intent, Session
 from payments.models import PaymentAttempt, Refund
 from payments.queue import enqueue
-from payments.services import ledger, refunds
+from payments.services import ledger, refunds, sums
 from shop.faults import fault_point
 from shop.services import InsufficientStock
 
@@ -284,7 +284,7 @@ def _apply_capture(
             at=at,
         )
         return
-    why = _why_not_kept(order, has_money, cause, at)
+    why = _why_not_kept(order, charge, has_money, cause, at)
     if why:
         orders.note(order=order, reason=Reason.MONEY_BOOKED, cause=cause, at=at)
         refunds.give_back(
@@ -292,10 +292,14 @@ def _apply_capture(
         )
 
 
-def _why_not_kept(order: Order, has_money: bool, cause: str, at: datetime) -> Refund.Why | None:
+def _why_not_kept(
+    order: Order, charge: Charge, has_money: bool, cause: str, at: datetime
+) -> Refund.Why | None:
     """Make the order paid by its money, or return why that money goes back."""
     if has_money or not (order.is_pending or order.is_canceled):
-        return Refund.Why.DUPLICATE
+        others = sums.kept(order)
+        others[charge.currency] -= charge.amount_minor
+        return Refund.Why.DUPLICATE if sums.is_any(others) else Refund.Why.LATE
     if order.is_pending:
         orders.mark_paid(order=order, reason=Reason.CAPTURE, cause=cause, at=at)
         return None
