@@ -27,15 +27,12 @@ FIGURES = {
     "fees": ({"fee"}, -1),
     "net": ({"capture", "refund", "refund_reversal", "dispute", "dispute_reversal", "fee"}, 1),
 }
-# A capture is of the day of its own fee, once that is known: not of a fee that came with a dispute's
-# movement, whose name is that movement's.
+# A capture is of the day of its fee, once that is known: the first one of its charge.
 LEDGER = """
     SELECT coalesce(a.intent_id, ''), l.kind, upper(l.currency), l.amount_minor,
            to_char(coalesce((SELECT min(f.occurred_at) FROM payments_ledgerentry f
                               WHERE l.kind = 'capture' AND f.kind = 'fee'
-                                AND f.charge_id = l.stripe_id AND f.stripe_id NOT IN (
-                                    SELECT d.stripe_id FROM payments_ledgerentry d
-                                     WHERE d.kind IN ('dispute', 'dispute_reversal'))),
+                                AND f.charge_id = l.stripe_id),
                             l.occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD')
       FROM payments_ledgerentry l
       LEFT JOIN payments_ledgerentry c ON c.kind = 'capture' AND c.stripe_id = l.charge_id

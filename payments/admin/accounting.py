@@ -45,7 +45,7 @@ _COLUMNS = (
     "intent",
 )
 _READ = (
-    "occurred_at",
+    "moved_at",
     "order__number",
     "kind",
     "amount_minor",
@@ -118,7 +118,7 @@ def export(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponseBase:
     if not asked.is_valid():
         return by_day(request, model_admin)
     name = f"ledger-{asked.cleaned_data['first']}-{asked.cleaned_data['last']}.csv"
-    entries = asked.entries.order_by("occurred_at", "pk").values_list(*_READ)
+    entries = asked.entries.order_by("moved_at", "pk").values_list(*_READ)
     return StreamingHttpResponse(
         _lines(entries.iterator(chunk_size=_ROWS_AT_ONCE)),
         content_type="text/csv; charset=utf-8",
@@ -159,15 +159,15 @@ def _lines(entries: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 
 
 def _cells(
-    occurred_at: datetime,
+    moved_at: datetime,
     number: str,
     kind: str,
     amount_minor: int,
     currency: str,
     *ids: str | None,
 ) -> Iterator[str | int]:
-    yield f"{occurred_at:%Y-%m-%d}"
-    yield f"{occurred_at:%H:%M:%S}"
+    yield f"{moved_at:%Y-%m-%d}"
+    yield f"{moved_at:%H:%M:%S}"
     yield from (_as_text(number), _as_text(kind))
     yield _in_major_units(amount_minor, currency)
     yield amount_minor

@@ -194,7 +194,7 @@ class Migration(migrations.Migration):
             name="occurred_at",
             field=models.DateTimeField(
                 db_default=django.db.models.functions.datetime.Now(),
-                help_text="When the money moved, by Stripe's clock: the day it counts to.",
+                help_text="When the money moved, by Stripe's clock; of a capture, when it was charged.",
             ),
         ),
         migrations.AddField(

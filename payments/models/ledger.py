@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q, Sum
-from django.db.models.functions import Now, TruncDate
+from django.db.models import Case, OuterRef, Q, Subquery, Sum, When
+from django.db.models.functions import Coalesce, Now, TruncDate
 
 from orders.models import Order
 from payments.models.attempts import PaymentAttempt
@@ -33,12 +33,31 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
         """Keep money that banks took back, and gave again."""
         return self.filter(kind__in=[LedgerEntry.Kind.DISPUTE, LedgerEntry.Kind.DISPUTE_REVERSAL])
 
+    def dated(self) -> Self:
+        """Annotate `moved_at`, by whose UTC day an entry counts.
+
+        A capture and its fee are one balance transaction, which Stripe makes after the charge,
+        maybe on the next day. So the fee, once it is booked, tells when the capture moved; what a
+        dispute or a refund costs comes later.
+        """
+        kind = LedgerEntry.Kind
+        fees = LedgerEntry.objects.filter(kind=kind.FEE, charge_id=OuterRef("stripe_id"))
+        first_fee = Subquery(fees.order_by("occurred_at").values("occurred_at")[:1])
+        of_capture = Case(When(kind=kind.CAPTURE, then=first_fee))
+        return self.annotate(moved_at=Coalesce(of_capture, "occurred_at"))
+
     def between(self, first: date, last: date) -> Self:
-        """Keep money that moved on these days (UTC) and those between them."""
-        return self.filter(
-            occurred_at__gte=datetime.combine(first, time(), UTC),
-            occurred_at__lt=datetime.combine(last + timedelta(days=1), time(), UTC),
+        """Keep money that moved on these days (UTC) and those between them, `dated`."""
+        start = datetime.combine(first, time(), UTC)
+        end = datetime.combine(last + timedelta(days=1), time(), UTC)
+        near = LedgerEntry.objects.filter(occurred_at__gte=start, occurred_at__lt=end)
+        captures = LedgerEntry.objects.filter(
+            kind=LedgerEntry.Kind.CAPTURE,
+            stripe_id__in=near.filter(kind=LedgerEntry.Kind.FEE).values("charge_id"),
         )
+        # All that may be of these days, found by indexes: the moment itself has none.
+        found = near.order_by().values("pk").union(captures.order_by().values("pk"))
+        return self.dated().filter(pk__in=found, moved_at__gte=start, moved_at__lt=end)
 
     def sums(self) -> models.QuerySet["LedgerEntry", Any]:
         """Return a dictionary per currency: the signed sums of each kind, and `net` of all."""
@@ -46,7 +65,7 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
 
     def sums_by_day(self) -> models.QuerySet["LedgerEntry", Any]:
         """Return a dictionary per `day` (UTC, the latest first) and currency, as `sums` does."""
-        days = self.annotate(day=TruncDate("occurred_at", tzinfo=UTC))
+        days = self.dated().annotate(day=TruncDate("moved_at", tzinfo=UTC))
         return days.order_by("-day", "currency").values("day", "currency").annotate(**_sums())
 
     def total_minor(self, currency: str) -> int:
@@ -104,7 +123,8 @@ class LedgerEntry(models.Model):
     form_key = models.UUIDField(null=True, unique=True, help_text="Of a manual entry's form.")
     booked_at = models.DateTimeField()
     occurred_at = models.DateTimeField(
-        db_default=Now(), help_text="When the money moved, by Stripe's clock: the day it counts to."
+        db_default=Now(),
+        help_text="When the money moved, by Stripe's clock; of a capture, when it was charged.",
     )
 
     objects = LedgerQuerySet.as_manager()

@@ -27,8 +27,8 @@ def book(
 ) -> bool:
     """Book signed minor units, once per kind and Stripe object; return whether that was now.
 
-    `occurred_at` is when the money moved by Stripe's clock, the day that it counts to. Without an
-    attempt it belongs to that of its charge.
+    `occurred_at` is when the money moved by Stripe's clock; of a capture, when it was charged.
+    Without an attempt it belongs to that of its charge.
     """
     _entry, is_new = LedgerEntry.objects.get_or_create(
         kind=kind,
@@ -54,7 +54,8 @@ def _attempt_of(charge_id: str) -> PaymentAttempt | None:
 def book_capture(*, order: Order, attempt: PaymentAttempt, charge: Charge, at: datetime) -> bool:
     """Book a charge that captured money, and its fee if Stripe knows it already; tell if it is new.
 
-    The fee of a charge that was booked before is booked now, one of zero too: it is known.
+    The fee of a charge that was booked before is booked now, one of zero too: it tells the day that
+    both count to.
     """
     is_new = book(
         order=order,
@@ -64,7 +65,7 @@ def book_capture(*, order: Order, attempt: PaymentAttempt, charge: Charge, at: d
         charge_id=charge.id,
         amount_minor=charge.amount_minor,
         currency=charge.currency,
-        occurred_at=charge.moved.moved_at if charge.moved else charge.charged_at,
+        occurred_at=charge.charged_at,
         at=at,
     )
     if charge.moved:

@@ -56,8 +56,7 @@ def test_each_days_net_is_the_sum_of_stripes_balance_transactions(
     sandbox: Any, settings: Any
 ) -> None:
     settings.PAYMENT_METHODS = ["card", "sepa_debit"]
-    noon = datetime.combine(now().date() + timedelta(days=1), time(12), UTC)
-    sandbox.post("clock", advance=int((noon - now()).total_seconds()))
+    _wait_for_noon(sandbox)
     disputed = [_buy(sandbox, 80_00) for _ in range(2)]
     given_back, by_card, by_bank, by_bank_too = (
         _buy(sandbox, 50_00),
@@ -111,6 +110,40 @@ def test_each_days_net_is_the_sum_of_stripes_balance_transactions(
     ]
     ours = {row["day"]: row["net"] for row in LedgerEntry.objects.sums_by_day()}
     assert ours == _balance_by_day()
+
+
+def test_a_payment_and_its_fee_are_of_the_day_on_which_stripe_moved_them(
+    staff: Client, sandbox: Any, settings: Any
+) -> None:
+    settings.PAYMENT_METHODS = ["card", "sepa_debit"]
+    _wait_for_noon(sandbox)
+    attempt = support.checkout(support.cart_with(VariantFactory(price_minor=70_00)), at=now())
+    sandbox.pay(attempt.url, method="bank_debit")
+    attempts.reconcile(attempt=attempt, at=now())
+    attempt.refresh_from_db()
+    sandbox.post("clock", advance=86_400)
+    sandbox.post(f"bank_debits/{attempt.intent_id}", outcome="succeeded")
+    attempts.reconcile(attempt=attempt, at=now())
+    before = [(row["day"], row["net"]) for row in LedgerEntry.objects.sums_by_day()]
+    sandbox.post("clock", advance=86_400)
+    # A dispute has a fee of its own, which tells nothing of the payment.
+    sandbox.dispute(attempt.intent_id)
+    _hear(sandbox)
+    charged_on = now().date() - timedelta(days=2)
+    moved_on = charged_on + timedelta(days=1)
+    disputed_on = charged_on + timedelta(days=2)
+    after = {row["day"]: row["net"] for row in LedgerEntry.objects.sums_by_day()}
+    assert before == [(charged_on, 70_00)]
+    assert after == {moved_on: 70_00 - 1_30, disputed_on: -70_00 - 15_00} == _balance_by_day()
+    for day, rows, lines in ((charged_on, 0, 0), (moved_on, 1, 2), (disputed_on, 1, 2)):
+        page = staff.get(DAYS, {"first": f"{day}", "last": f"{day}"})
+        assert len(page.context["days"]["rows"]) == rows
+        assert len(_export(staff, f"{day}", f"{day}")[1:]) == lines
+
+
+def _wait_for_noon(sandbox: Any) -> None:
+    noon = datetime.combine(now().date() + timedelta(days=1), time(12), UTC)
+    sandbox.post("clock", advance=int((noon - now()).total_seconds()))
 
 
 def _buy(sandbox: Any, price_minor: int, method: str = "card") -> Order:
@@ -277,8 +310,9 @@ def test_the_file_has_a_line_per_entry_in_the_order_in_which_money_moved(staff: 
     assert heads[6:] == ["currency", "stripe_id", "charge", "session", "intent"]
     number = order.number
     assert lines == [
-        f"2026-03-02 00:00:00 {number} capture 1234.50 123450 EUR ch_1 ch_1 cs_1 pi_1".split(),
         f"2026-03-03 12:00:00 {number} refund -0.05 -5 EUR re_1 ch_1 cs_1 pi_1".split(),
+        # By its fee's moment.
+        f"2026-03-03 13:00:00 {number} capture 1234.50 123450 EUR ch_1 ch_1 cs_1 pi_1".split(),
         ["2026-03-03", "13:00:00", number, "fee", "", "-31", "THB", "txn_1", "ch_1", "", ""],
         ["2026-03-03", "23:00:00", number, "manual", "700", "700", "JPY", "", "", "", ""],
     ]
