@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from structlog.contextvars import bind_contextvars
 
 from payments import gateway
@@ -66,7 +66,7 @@ def attempts_due(at: datetime, *, unless_asked_since: datetime | None = None) ->
             | (~is_slow & Q(reconciled_at__lte=quick))
             | (is_slow & Q(reconciled_at__lte=slow))
         )
-        .order_by("created_at")
+        .order_by(F("reconciled_at").asc(nulls_first=True), "created_at")
     )
 
 
@@ -77,7 +77,7 @@ def refunds_due(at: datetime, *, unless_asked_since: datetime | None = None) -> 
         Refund.objects.unfinished()
         .filter(created_at__lte=at - _SETTLES_BY_ITSELF)
         .filter(Q(asked_at=None) | Q(asked_at__lte=asked_by))
-        .order_by("created_at")
+        .order_by(F("asked_at").asc(nulls_first=True), "created_at")
     )
 
 
