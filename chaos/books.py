@@ -39,7 +39,8 @@ LEDGER = """
       LEFT JOIN payments_paymentattempt a ON a.id = c.attempt_id
      WHERE l.kind <> 'manual'
 """
-# What each variant should have: what came in, less what paid orders took, more what came back.
+# What each variant should have: what came in, less what paid orders took, more what came back
+# with its refund, or was put back as a bank kept its money.
 STOCK = """
     SELECT v.sku, v.on_hand, v.reserved,
            coalesce((SELECT sum(m.on_hand_delta) FROM shop_stockmovement m
@@ -55,7 +56,12 @@ STOCK = """
                         WHERE l.variant_id = v.id AND r.is_restocked
                           AND (r.state = 'succeeded' OR EXISTS (
                                SELECT 1 FROM orders_review w WHERE w.reason = 'stock'
-                                  AND w.resolution <> 'accepted' AND w.cause = r.key::text))), 0),
+                                  AND w.resolution <> 'accepted' AND w.cause = r.key::text))), 0)
+           + coalesce((SELECT sum(m.on_hand_delta) FROM shop_stockmovement m
+                         JOIN orders_order o ON o.number = m.reference
+                         JOIN orders_orderevent e ON e.order_id = o.id AND e.reason = 'put_back'
+                              AND e.happened_at = m.moved_at
+                        WHERE m.variant_id = v.id AND m.kind = 'returned'), 0),
            coalesce((SELECT sum(l.quantity) FROM orders_orderline l
                        JOIN orders_order o ON o.id = l.order_id
                       WHERE l.variant_id = v.id AND o.status = 'pending'), 0)
