@@ -257,12 +257,18 @@ def owe_mail(
 
 
 def open_review(
-    *, order: Order, reason: Review.Reason, cause: str, detail: str, at: datetime
+    *,
+    order: Order,
+    reason: Review.Reason,
+    cause: str,
+    detail: str,
+    at: datetime,
+    is_told: bool = False,
 ) -> Review:
     """Ask a person about the order, once per reason and cause.
 
     A pending order's cart is let go, so that the buyer can shop on. He is told that his money waits
-    for a person, unless he has just been told that it did not reach him.
+    for a person, unless with `is_told` he knows what there is to know.
     """
     review, is_new = Review.objects.get_or_create(
         order=order, reason=reason, cause=cause, defaults={"detail": detail, "opened_at": at}
@@ -271,8 +277,7 @@ def open_review(
         note(order=order, reason=Reason.REVIEW_OPENED, cause=cause, at=at)
         if order.is_pending:
             let_cart_go(order=order, at=at)
-        is_told = order.mails.filter(kind=OrderMail.Kind.REFUND_FAILED, cause=cause).exists()
-        if reason != Review.Reason.STOCK and not is_told:
+        if not is_told:
             owe_mail(order=order, kind=OrderMail.Kind.IN_REVIEW, cause=cause, at=at)
     return review
 

@@ -19,13 +19,15 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from orders.models import Order, Review, Status
+from orders.models import Order, OrderLine, Review, Status
 from payments.admin import display
 from payments.models import LedgerEntry, Refund
-from payments.services import manual, refunds, sums
+from payments.services import fulfilling, manual, refunds, sums
 from shop.money import currency
 
 _MOST_DIGITS = 12
+# What is asked of each line, by the first part of the field's name.
+_OF_UNITS = ("units", "handed_over")
 
 
 class MoneyForm(forms.Form):
@@ -136,8 +138,25 @@ class RefundForm(MoneyForm):
                 max_value=units,
                 widget=UnfoldAdminIntegerFieldWidget,
             )
-        units_names = [f"units_{line.pk}" for line in self.left]
+        self.unsent = fulfilling.left_to_hand_over(order)
+        for line, units in self.left.items():
+            if 0 < self.unsent[line.pk] < units:
+                self.fields[f"handed_over_{line.pk}"] = self._handed_over(line, units)
+        units_names = [f"{name}_{line.pk}" for line in self.left for name in _OF_UNITS]
         self.order_fields(["key", "charge", "what", *units_names])
+
+    def _handed_over(self, line: OrderLine, units: int) -> forms.IntegerField:
+        """Return the question that only an order of which some is handed over asks."""
+        unsent = self.unsent[line.pk]
+        return forms.IntegerField(
+            label=f"How many of these units of {line.title} had been handed over",
+            help_text=f"{units - unsent} had, {unsent} had not. Left empty, those that had not go "
+            "first.",
+            required=False,
+            min_value=0,
+            max_value=units - unsent,
+            widget=UnfoldAdminIntegerFieldWidget,
+        )
 
     def _charges(self) -> list[tuple[str, str]]:
         return [
@@ -151,6 +170,9 @@ class RefundForm(MoneyForm):
         charge_id = self.cleaned_data["charge"]
         self.currency = self.captures[charge_id].currency
         self.quantities = self._quantities()
+        self.handed_over = refunds.unsent_first(order=self.order, quantities=self.quantities)
+        if self.cleaned_data["what"] == "units":
+            self.handed_over |= self._told_to_be_out()
         self.amount_minor = self._amount_minor(charge_id)
         try:
             refunds.check(
@@ -158,6 +180,7 @@ class RefundForm(MoneyForm):
                 charge_id=charge_id,
                 amount_minor=self.amount_minor,
                 quantities=self.quantities,
+                handed_over=self.handed_over,
             )
         except refunds.CannotRefund as error:
             raise ValidationError(str(error)) from error
@@ -174,6 +197,10 @@ class RefundForm(MoneyForm):
                 asked = {}
         return {line_id: units for line_id, units in asked.items() if units}
 
+    def _told_to_be_out(self) -> dict[int, int]:
+        told = {pk: self.cleaned_data.get(f"handed_over_{pk}") for pk in self.quantities}
+        return {pk: units for pk, units in told.items() if units is not None}
+
     def _amount_minor(self, charge_id: str) -> int:
         match self.cleaned_data["what"]:
             case "all":
@@ -189,13 +216,26 @@ class RefundForm(MoneyForm):
         sentences = [f"{amount} goes back to the buyer by Stripe, and a mail says so."]
         shelf = "put back on the shelf" if self.cleaned_data["restock"] else "not put back"
         sentences += [
-            f"{units} x {line.title}: {shelf}, and not to be handed over any more."
+            f"{units} x {line.title}: {shelf}; {self._whereabouts(line.pk, units)}."
             for line in self.left
             if (units := self.quantities.get(line.pk))
         ]
         if sums.kept(self.order)[self.currency] == self.amount_minor and self.order.is_paid:
             sentences.append("Nothing of its money is left: the order becomes refunded.")
+        elif self.quantities and self.order.status == Status.PAID and not self._is_any_left():
+            sentences.append("Nothing is left to be handed over then: the order is fulfilled.")
         return sentences
+
+    def _whereabouts(self, line_id: int, units: int) -> str:
+        out = self.handed_over[line_id]
+        if not out:
+            return "not to be handed over any more"
+        return f"{out} had been handed over, {units - out} not to be handed over any more"
+
+    def _is_any_left(self) -> bool:
+        """Tell whether units stay that are to be handed over."""
+        going = {pk: units - self.handed_over[pk] for pk, units in self.quantities.items()}
+        return any(units > going.get(pk, 0) for pk, units in self.unsent.items())
 
     def act(self, *, by: int, at: datetime) -> str:
         refund = refunds.ask(
@@ -204,6 +244,7 @@ class RefundForm(MoneyForm):
             amount_minor=self.amount_minor,
             why=Refund.Why(self.cleaned_data["why"]),
             quantities=self.quantities,
+            handed_over=self.handed_over,
             restock=self.cleaned_data["restock"],
             note=self.cleaned_data["note"],
             key=self.cleaned_data["key"],

@@ -23,7 +23,7 @@ _COLORS: dict[str, str] = {
 class UnitsInline(ReadOnlyInline):
     model = RefundLine
     verbose_name_plural = "units"
-    fields = ("title", "quantity")
+    fields = ("title", "quantity", "handed_over")
     readonly_fields = ("title",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefundLine]:

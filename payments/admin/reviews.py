@@ -80,7 +80,8 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         label="Accept",
         icon="check",
         text="The payment stands as it came. When this is the order's last open review, an order "
-        "that waits for payment or was canceled becomes paid.",
+        "that waits for payment or was canceled becomes paid. Units that a failed refund had put "
+        "back, and that were gone, are taken off the shelf.",
         permission="resolve",
     )
     def accept(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
@@ -92,8 +93,8 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         except InsufficientStock:
             messages.error(
                 request,
-                "The review stays open: units of this canceled order have been sold or held "
-                "since, and fewer are free than it needs.",
+                "The review stays open: units of this order have been sold or held since, and "
+                "fewer are free than it needs.",
             )
         else:
             messages.success(request, "The review is accepted.")
@@ -105,9 +106,9 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
     @dialog(
         label="Refund",
         icon="undo",
-        text="The money that this review names goes back by Stripe, all that is left of it. Once "
-        "it did, the review is resolved; if it is the last one of an order that waits for payment, "
-        "the order is canceled then.",
+        text="The money that this review names goes back by Stripe: what the failed refund was "
+        "for, else all that is left of the payment. Once it did, the review is resolved; if it is "
+        "the last one of an order that waits for payment, the order is canceled then.",
         permission="refund",
     )
     def refund(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:

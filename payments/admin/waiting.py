@@ -54,6 +54,13 @@ def _lists(counted: counters.Counters) -> Iterator[tuple[str, str, str, str, Wai
         counted.refunds["requires_action"],
     )
     yield (
+        "Refunds that Stripe does not know of yet",
+        "payments.view_refund",
+        "payments_refund",
+        "?state__exact=created",
+        counted.refunds["created"],
+    )
+    yield (
         "Events that are tried again by themselves",
         see_events,
         events,

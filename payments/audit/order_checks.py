@@ -70,8 +70,8 @@ ORDER_CHECKS = (
         3,
         "no more was handed over than bought and paid, and a fulfilled order is owed nothing",
         # What a bank kept the money of is put back on the shelf. A refund that fails after the
-        # order was fulfilled leaves it so, and asks a person. Units that were handed over may come
-        # back and be refunded: no sum of both is too much.
+        # order was fulfilled leaves it so, and asks a person. Units that had been handed over
+        # before they were refunded count once.
         """
         SELECT 'order ' || o.number,
                format('%%s, %%s: %%s bought, %%s handed over, %%s refunded', o.status, l.sku,
@@ -79,14 +79,16 @@ ORDER_CHECKS = (
           FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
           LEFT JOIN (SELECT line_id, sum(quantity) AS units FROM orders_fulfillmentline
                       GROUP BY line_id) out ON out.line_id = l.id
-          LEFT JOIN (SELECT rl.line_id, sum(rl.quantity) AS units FROM payments_refundline rl
-                       JOIN payments_refund r ON r.id = rl.refund_id
+          LEFT JOIN (SELECT rl.line_id, sum(rl.quantity) AS units,
+                            sum(rl.quantity - rl.handed_over) AS unsent
+                       FROM payments_refundline rl JOIN payments_refund r ON r.id = rl.refund_id
                       WHERE r.state NOT IN ('failed', 'canceled')
                       GROUP BY rl.line_id) back ON back.line_id = l.id
-         WHERE out.units > l.quantity
+         WHERE coalesce(out.units, 0) + coalesce(back.unsent, 0) > l.quantity
+            OR back.units > l.quantity
             OR o.status IN ('pending', 'canceled') AND out.units > 0
             OR o.status = 'fulfilled'
-               AND l.quantity > coalesce(out.units, 0) + coalesce(back.units, 0)
+               AND l.quantity > coalesce(out.units, 0) + coalesce(back.unsent, 0)
                AND NOT EXISTS (SELECT 1 FROM orders_orderevent e
                                 WHERE e.order_id = o.id AND e.reason = 'put_back')
                AND NOT EXISTS (SELECT 1 FROM orders_review w WHERE w.order_id = o.id)
@@ -192,6 +194,8 @@ ORDER_CHECKS = (
                AND NOT EXISTS (SELECT 1 FROM orders_ordermail m
                                 WHERE m.order_id = r.order_id
                                   AND m.kind = 'refund_failed' AND m.cause = r.cause)
+               AND NOT EXISTS (SELECT 1 FROM payments_refund f
+                                WHERE f.key::text = r.cause AND f.source <> 'automatic')
         )
         SELECT format('mail %%s', m.id), format('%%s of order %%s has no fact behind it', m.kind,
                                                 o.number)

@@ -4,9 +4,9 @@ import uuid
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Review
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
@@ -54,6 +54,13 @@ class Refund(models.Model):
 
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="refunds")
+    review = models.ForeignKey(
+        Review,
+        models.PROTECT,
+        null=True,
+        related_name="refunds",
+        help_text="The question that it answers once it succeeds.",
+    )
     charge_id = models.CharField(max_length=255)
     intent_id = models.CharField(max_length=255)
     amount_minor = models.PositiveBigIntegerField()
@@ -124,12 +131,18 @@ class RefundLine(models.Model):
     refund = models.ForeignKey(Refund, models.CASCADE, related_name="lines")
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="refund_lines")
     quantity = models.PositiveIntegerField()
+    handed_over = models.PositiveIntegerField(
+        db_default=0, help_text="So many of them had left the house; the others stay in it."
+    )
 
     class Meta:
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(fields=["refund", "line"], name="refund_line_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="refund_line_has_quantity"),
+            models.CheckConstraint(
+                condition=Q(handed_over__lte=F("quantity")), name="refund_line_handed_over_fits"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -30,8 +30,11 @@ def hand_over(
     `by` is the id of the user who says so. Raises CannotHandOver, and then nothing was written.
     """
     order = orders.lock(order_id)
-    if why := _why_held(order):
+    # A refund that failed after it had fulfilled the order left units that are owed again.
+    if why := _why_held(order, Status.PAID, Status.FULFILLED):
         raise CannotHandOver(why)
+    if orders.was_put_back(order):
+        raise CannotHandOver("The goods of this order are back on the shelf.")
     if sums.kept(order) != sums.undisputed(order):
         raise CannotHandOver(
             "A bank took back money of this order, so nothing more of it is sent: put the goods "
@@ -53,7 +56,7 @@ def put_back(*, order_id: int, by: int, at: datetime) -> None:
     stays, to be refunded or not. Raises CannotPutBack, and then nothing was written.
     """
     order = orders.lock(order_id)
-    if why := _why_held(order):
+    if why := _why_held(order, Status.PAID):
         raise CannotPutBack(why)
     if sums.kept(order) == sums.undisputed(order):
         raise CannotPutBack("No bank took back money of this order.")
@@ -63,9 +66,9 @@ def put_back(*, order_id: int, by: int, at: datetime) -> None:
     orders.put_back(order=order, quantities=left, cause=str(by), by=by, at=at)
 
 
-def _why_held(order: Order) -> str:
+def _why_held(order: Order, *allowed: Status) -> str:
     """Return in staff's words why units of the order have to stay where they are, if they have."""
-    if order.status != Status.PAID:
+    if order.status not in allowed:
         return f"This order is {order.get_status_display()}."
     if order.reviews.open().exists():
         return "A review of this order is open."
@@ -76,15 +79,14 @@ def _why_held(order: Order) -> str:
 
 def left_to_hand_over(order: Order) -> dict[int, int]:
     """Return the units by line id that are neither handed over nor refunded."""
-    return _less(order, sums.refunded_quantities(order))
+    return _less(order, sums.unsent_quantities(order))
 
 
-def _less(order: Order, refunded: Mapping[int, int]) -> dict[int, int]:
-    """Return the units by line id that are neither handed over nor among those refunded."""
+def _less(order: Order, unsent: Mapping[int, int]) -> dict[int, int]:
+    """Return the units by line id that are neither handed over nor refunded instead."""
     out = orders.handed_over(order)
-    # Of what was handed over some may have come back, and is refunded: it counts once.
     return {
-        line.pk: max(line.quantity - out.get(line.pk, 0) - refunded.get(line.pk, 0), 0)
+        line.pk: max(line.quantity - out.get(line.pk, 0) - unsent.get(line.pk, 0), 0)
         for line in order.lines.all()
     }
 
@@ -94,7 +96,7 @@ def finish(*, order: Order, cause: str, at: datetime, by: int | None = None) -> 
 
     Any other is left alone. Units of a refund that may still fail are left to be handed over.
     """
-    if _why_held(order):
+    if _why_held(order, Status.PAID):
         return
-    if not any(_less(order, sums.refunded_quantities(order, are_done=True)).values()):
+    if not any(_less(order, sums.unsent_quantities(order, are_done=True)).values()):
         orders.fulfill(order=order, cause=cause, at=at, by=by)

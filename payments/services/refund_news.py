@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from orders import services as orders
-from orders.models import Order, OrderMail, Reason, Review, Status
+from orders.models import Order, OrderMail, Reason, Review
 from payments import gateway
 from payments.models import LedgerEntry, Refund, RefundLine
 from payments.services import fulfilling, ledger, resolving, sums
@@ -51,7 +52,9 @@ def follow(*, order_id: int, made: Iterable[gateway.Refund], cause: str, at: dat
     # All at once: refund by refund they would be locked in no certain order.
     stock.lock(units.values_list("line__variant_id", flat=True))
     for reading in made:
-        _follow_one(order, reading, cause, at)
+        # What was never booked does not go back in the books either.
+        if not sums.is_uncounted(order=order, charge_id=reading.charge_id):
+            _follow_one(order, reading, cause, at)
     fault_point("refunds:before-commit")
 
 
@@ -179,51 +182,44 @@ def _came_to_nothing(
 
 
 def failed(*, order: Order, refund: Refund, cause: str, at: datetime) -> None:
-    """Tell the order's story that a refund came to nothing, and ask a person where that matters.
+    """Tell the order's story that a refund came to nothing, and ask a person what now.
 
-    A question that is open already is not asked twice.
+    Nobody is asked twice, nor about money that went back in another way.
     """
     is_all_back = not sums.is_any(sums.booked(order))
     orders.refund_failed(order=order, is_all_back=is_all_back, cause=cause, at=at)
     is_kept = sums.unrefunded_minor(order=order, charge_id=refund.charge_id) > 0
-    if is_kept and _matters(order, refund) and not reviews_about(order, refund.charge_id):
+    if is_kept and not _is_asked(order, refund):
+        told = order.mails.filter(kind=OrderMail.Kind.REFUND_FAILED, cause=str(refund.key))
         orders.open_review(
             order=order,
             reason=Review.Reason.REFUND,
             cause=str(refund.key),
             detail=f"A refund came to nothing: {refund.failure or refund.state}.",
             at=at,
+            is_told=refund.source != Refund.Source.AUTOMATIC or told.exists(),
         )
 
 
-def _matters(order: Order, refund: Refund) -> bool:
-    """Tell whether it leaves money that nobody chose to keep, or units owed of a finished order."""
-    is_unasked = refund.source == Refund.Source.AUTOMATIC or refund.why == Refund.Why.REVIEW
-    is_too_much = sums.kept(order)[refund.currency] > order.total_minor
-    is_finished = order.status == Status.FULFILLED
-    is_owed_units = is_finished and any(fulfilling.left_to_hand_over(order).values())
-    return is_unasked or order.is_canceled or is_too_much or is_owed_units
+def _is_asked(order: Order, refund: Refund) -> bool:
+    """Tell whether a person is asked already about this refund, or about all of its charge."""
+    names_it = Q(cause__in=[refund.charge_id, str(refund.key)]) | Q(refunds=refund)
+    return order.reviews.open().filter(names_it).exists()
 
 
-def reviews_about(order: Order, charge_id: str) -> list[tuple[Review, Refund | None]]:
-    """Return the open reviews that name a charge, or a refund of it; each with that refund."""
-    of_charge = {str(refund.key): refund for refund in order.refunds.filter(charge_id=charge_id)}
-    found = order.reviews.open().filter(cause__in=[charge_id, *of_charge])
-    return [(review, of_charge.get(review.cause)) for review in found]
+def reviews_about(order: Order, charge_id: str) -> QuerySet[Review]:
+    """Return the open reviews that name a charge, or a refund of it."""
+    keys = order.refunds.filter(charge_id=charge_id).values_list("key", flat=True)
+    return order.reviews.open().filter(cause__in=[charge_id, *map(str, keys)])
 
 
 def _answer_reviews(order: Order, refund: Refund, at: datetime) -> None:
-    """Close the questions that a refund answers: all of the charge went back, or the same again."""
+    """Close the question that it was asked for, and all of a charge of which nothing is left."""
     given_back = order.ledger.filter(charge_id=refund.charge_id).given_back()
     moved = order.ledger.capture_of(refund.charge_id) | given_back
     left = moved.total_minor(refund.currency)
-    for review, earlier in reviews_about(order, refund.charge_id):
-        is_made_good = (
-            earlier is not None
-            and earlier.pk < refund.pk
-            and earlier.amount_minor <= refund.amount_minor
-        )
-        if left > 0 and not is_made_good:
+    for review in reviews_about(order, refund.charge_id):
+        if left > 0 and review.pk != refund.review_id:
             continue
         try:
             with transaction.atomic():
@@ -250,6 +246,7 @@ def _take_again(order: Order, refund: Refund, at: datetime) -> None:
             cause=str(refund.key),
             detail="A refund failed after its units were back on the shelf, and they are gone.",
             at=at,
+            is_told=True,
         )
 
 

@@ -14,11 +14,11 @@ from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
-from orders.models import Order, OrderLine, Reason, Status
+from orders.models import Order, OrderLine, Reason, Review, Status
 from payments import gateway
 from payments.models import LedgerEntry, Refund, RefundLine
 from payments.queue import enqueue
-from payments.services import disputes, refund_news, sums
+from payments.services import disputes, fulfilling, refund_news, sums
 from shop import money
 from shop.faults import fault_point
 
@@ -81,14 +81,18 @@ def ask(
     by: int,
     at: datetime,
     quantities: Mapping[int, int] | None = None,
+    handed_over: Mapping[int, int] | None = None,
     restock: bool = False,
     note: str = "",
     key: UUID | None = None,
+    review: Review | None = None,
 ) -> Refund:
     """Ask for some or all of a charge back, as the user with id `by`; a job tells Stripe.
 
-    `quantities` are units by order line id that the refund is for; with `restock` they go back on
-    the shelf once it succeeds. `key` is the form's: asking again under it returns the same refund.
+    `quantities` are units by order line id that the refund is for, and `handed_over` how many of
+    them had left the house: where it is silent, those that had not go first. With `restock` they go
+    back on the shelf once it succeeds. `key` is the form's: asking again under it returns the same
+    refund. `review` is the question that it answers.
     Raises CannotRefund, and then nothing was written.
     """
     order = orders.lock(order_id)
@@ -102,8 +106,13 @@ def ask(
         raise CannotRefund(
             "Its units are on the shelf already: refund it without putting any back."
         )
+    handed_over = unsent_first(order=order, quantities=quantities) | dict(handed_over or {})
     capture = check(
-        order=order, charge_id=charge_id, amount_minor=amount_minor, quantities=quantities
+        order=order,
+        charge_id=charge_id,
+        amount_minor=amount_minor,
+        quantities=quantities,
+        handed_over=handed_over,
     )
     return _create(
         order=order,
@@ -115,15 +124,28 @@ def ask(
         source=Refund.Source.STAFF,
         why=why,
         quantities=quantities,
+        handed_over=handed_over,
         at=at,
         by=by,
         is_restocked=restock and bool(quantities),
         note=note,
+        review=review,
     )
 
 
+def unsent_first(*, order: Order, quantities: Mapping[int, int]) -> dict[int, int]:
+    """Return how many of units by line id had left the house, if those that had not go first."""
+    unsent = fulfilling.left_to_hand_over(order)
+    return {pk: max(units - unsent.get(pk, 0), 0) for pk, units in quantities.items()}
+
+
 def check(
-    *, order: Order, charge_id: str, amount_minor: int, quantities: Mapping[int, int]
+    *,
+    order: Order,
+    charge_id: str,
+    amount_minor: int,
+    quantities: Mapping[int, int],
+    handed_over: Mapping[int, int],
 ) -> LedgerEntry:
     """Return the capture of a charge that so much may be asked back of; raises CannotRefund."""
     capture = _capture(order, charge_id)
@@ -133,7 +155,7 @@ def check(
     if not 0 < amount_minor <= left:
         is_disputed = sums.withheld_minor(order=order, charge_id=charge_id) > 0
         raise CannotRefund(_what_is_left(capture, left, is_disputed=is_disputed))
-    _check_units(order, quantities)
+    _check_units(order, quantities, handed_over)
     return capture
 
 
@@ -150,13 +172,16 @@ def _what_is_left(capture: LedgerEntry, left: int, *, is_disputed: bool) -> str:
     return f"Of this payment {most} can still be refunded."
 
 
-def _check_units(order: Order, quantities: Mapping[int, int]) -> None:
+def _check_units(
+    order: Order, quantities: Mapping[int, int], handed_over: Mapping[int, int]
+) -> None:
     if quantities and order.status not in {Status.PAID, Status.FULFILLED}:
         raise CannotRefund(
             f"This order is {order.get_status_display()}: it has no units to refund."
         )
     lines = {line.pk: line for line in order.lines.all()}
     taken = sums.refunded_quantities(order)
+    all_unsent = fulfilling.left_to_hand_over(order)
     for line_id, quantity in quantities.items():
         line = lines.get(line_id)
         if line is None:
@@ -164,6 +189,12 @@ def _check_units(order: Order, quantities: Mapping[int, int]) -> None:
         left = line.quantity - taken[line_id]
         if not 0 < quantity <= left:
             raise CannotRefund(f"Of “{line.title}” {left} can still be refunded.")
+        unsent, out = all_unsent[line_id], handed_over[line_id]
+        if not max(quantity - unsent, 0) <= out <= min(quantity, left - unsent):
+            raise CannotRefund(
+                f"Of “{line.title}” {left - unsent} can be refunded that had been handed over, and "
+                f"{unsent} that had not."
+            )
 
 
 def give_back(
@@ -182,6 +213,7 @@ def give_back(
         source=Refund.Source.AUTOMATIC,
         why=why,
         quantities={},
+        handed_over={},
         at=at,
     )
 
@@ -200,7 +232,9 @@ def _ask_again(
         why=refund.why,
         note=refund.note,
         is_restocked=refund.is_restocked,
+        review=refund.review,
         quantities={row.line_id: row.quantity for row in refund.lines.all()},
+        handed_over={row.line_id: row.handed_over for row in refund.lines.all()},
         at=at,
         by=by,
     )
@@ -211,6 +245,7 @@ def _create(
     order: Order,
     source: Refund.Source,
     quantities: Mapping[int, int],
+    handed_over: Mapping[int, int],
     at: datetime,
     by: int | None = None,
     **fields: Any,
@@ -219,7 +254,9 @@ def _create(
         order=order, source=source, by_user_id=by, created_at=at, **fields
     )
     RefundLine.objects.bulk_create(
-        RefundLine(refund=refund, line_id=line_id, quantity=quantity)
+        RefundLine(
+            refund=refund, line_id=line_id, quantity=quantity, handed_over=handed_over[line_id]
+        )
         for line_id, quantity in quantities.items()
     )
     orders.note(order=order, reason=Reason.REFUND_ASKED, cause=str(refund.key), at=at, by=by)

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from orders import services as orders
 from orders.models import Order, Review, Status
-from payments.models import PaymentAttempt, Refund
+from payments.models import PaymentAttempt, Refund, RefundLine
 from payments.services import attempts, refunds, resolving, sums
 from payments.services.refunds import CannotRefund
 from shop.faults import fault_point
@@ -25,8 +25,10 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
 
     When the order's last review is accepted, a pending or canceled order becomes paid if any money
     is kept that no bank took; else a pending one is canceled, and any other keeps its status.
-    Raises CannotAccept when a pending order has no money or some is still on its way, and
-    InsufficientStock when a canceled order's units are gone; then nothing was written.
+    Units that were gone when a refund failed are taken off the shelf now. Raises CannotAccept when
+    a pending order has no money or some is still on its way, unless the review is about money that
+    could not be booked, and InsufficientStock when the units are gone, of a canceled order too;
+    then nothing was written.
     """
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
@@ -36,8 +38,13 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
         # Its answer comes from the bank, not from a person: were it the last one to be resolved,
         # nobody would move the order.
         raise CannotAccept("Money is still on its way. Its outcome decides first.")
-    if order.is_pending and not sums.is_any(sums.kept(order)):
+    is_uncounted = sums.is_uncounted(order=order, charge_id=review.cause)
+    if order.is_pending and not (is_uncounted or sums.is_any(sums.kept(order))):
         raise CannotAccept("No money was received for this order, or it is on its way back.")
+    if review.reason == Review.Reason.STOCK and order.is_paid:
+        lines = RefundLine.objects.filter(refund__key=review.cause)
+        quantities = dict(lines.values_list("line__variant_id", "quantity"))
+        orders.take_again(order=order, quantities=quantities, at=at)
     resolving.resolve(
         order=order, review=review, resolution=Review.Resolution.ACCEPTED, at=at, by=by
     )
@@ -65,17 +72,24 @@ def _ask(review_id: int, by: int, at: datetime) -> Refund:
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
     charge_id, earlier = _what_it_names(order, review)
+    if review.refunds.unfinished().exists():
+        raise CannotRefund("What this review names is on its way back already.")
     if order.is_pending and (_is_unpaid(order) or order.attempts.live().exists()):
         raise CannotRefund("Other money for this order is on its way. Its outcome decides first.")
     amount_minor = refunds.refundable_minor(order=order, charge_id=charge_id)
+    lines: list[RefundLine] = []
     if earlier and order.is_paid:
         amount_minor = min(amount_minor, earlier.amount_minor)
+        lines = list(earlier.lines.all())
     asked = refunds.ask(
         order_id=order.pk,
         charge_id=charge_id,
         amount_minor=amount_minor,
         why=Refund.Why(earlier.why) if earlier else Refund.Why.REVIEW,
-        quantities=_units_again(order, earlier) if earlier and order.is_paid else {},
+        quantities={line.line_id: line.quantity for line in lines},
+        handed_over={line.line_id: line.handed_over for line in lines},
+        restock=earlier is not None and earlier.is_restocked and _is_off_the_shelf(order, earlier),
+        review=review,
         by=by,
         at=at,
     )
@@ -106,10 +120,8 @@ def _what_it_names(order: Order, review: Review) -> tuple[str, Refund | None]:
     raise CannotRefund("This review names no money that we have.")
 
 
-def _units_again(order: Order, earlier: Refund) -> dict[int, int]:
-    taken = sums.refunded_quantities(order)
-    left = {
-        row.line_id: min(row.quantity, row.line.quantity - taken[row.line_id])
-        for row in earlier.lines.select_related("line")
-    }
-    return {line_id: quantity for line_id, quantity in left.items() if quantity > 0}
+def _is_off_the_shelf(order: Order, earlier: Refund) -> bool:
+    """Tell whether the units of a refund that came to nothing are not for sale."""
+    gone = order.reviews.filter(reason=Review.Reason.STOCK, cause=str(earlier.key))
+    is_missing = gone.exclude(resolution=Review.Resolution.ACCEPTED).exists()
+    return not is_missing and not orders.was_put_back(order)

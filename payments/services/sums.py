@@ -6,9 +6,9 @@ Amounts are minor units of the charge's currency.
 from collections import Counter
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, QuerySet, Sum
 
-from orders.models import Order
+from orders.models import Order, Review
 from payments.models import Dispute, LedgerEntry, Refund, RefundLine
 
 
@@ -26,6 +26,12 @@ def withheld_minor(*, order: Order, charge_id: str) -> int:
     claimed = _sum(Dispute.objects.withholding().filter(order=order, charge_id=charge_id))
     taken = -_sum(order.ledger.filter(charge_id=charge_id).disputed())
     return max(claimed, taken)
+
+
+def is_uncounted(*, order: Order, charge_id: str) -> bool:
+    """Tell whether a charge took what we cannot count: a review names it, the books do not."""
+    asked = order.reviews.filter(reason=Review.Reason.MISMATCH, cause=charge_id)
+    return asked.exists() and not order.ledger.capture_of(charge_id).exists()
 
 
 def undisputed(order: Order) -> Counter[str]:
@@ -56,16 +62,25 @@ def is_any(amounts: Counter[str]) -> bool:
     return any(amount_minor > 0 for amount_minor in amounts.values())
 
 
-def refunded_quantities(order: Order, *, are_done: bool = False) -> Counter[int]:
-    """Return the units by line id that refunds are for, whether they went back or are about to.
+def refunded_quantities(order: Order) -> Counter[int]:
+    """Return the units by line id that refunds are for, whether they went back or are about to."""
+    return _by_line(order.refunds.standing(), Sum("quantity"))
+
+
+def unsent_quantities(order: Order, *, are_done: bool = False) -> Counter[int]:
+    """Return the units by line id that are refunded instead of being handed over.
 
     With `are_done` only those whose money went back.
     """
     refunds = order.refunds.standing()
     if are_done:
         refunds = refunds.filter(state=Refund.State.SUCCEEDED)
+    return _by_line(refunds, Sum(F("quantity") - F("handed_over")))
+
+
+def _by_line(refunds: QuerySet[Refund], units: Sum) -> Counter[int]:
     rows = RefundLine.objects.filter(refund__in=refunds).order_by()
-    sums = rows.values("line_id").annotate(units=Sum("quantity"))
+    sums = rows.values("line_id").annotate(units=units)
     return Counter({row["line_id"]: row["units"] for row in sums})
 
 

@@ -182,6 +182,8 @@ def test_units_that_come_back_are_handed_over_and_refunded(fulfilled: Order) -> 
     )
 
     assert found() == {}
+    execute("UPDATE payments_refundline SET handed_over = 0")
+    assert found() == {"units": [f"order {fulfilled.number}"]}
 
 
 def test_a_line_that_the_total_does_not_know(shop: dict[str, Order]) -> None:

@@ -85,6 +85,8 @@ VIOLATIONS = [
     Violation(RefundLine, "refund_line_once", same=("refund_id",)),
     Violation(RefundLine, "refund_line_has_quantity", {"quantity": 0}),
     Violation(RefundLine, "payments_refundline_quantity_check", {"quantity": -1}),
+    Violation(RefundLine, "refund_line_handed_over_fits", {"handed_over": 2}),
+    Violation(RefundLine, "payments_refundline_handed_over_check", {"handed_over": -1}),
     Violation(Dispute, "payments_dispute_stripe_id_key", same=("stripe_id",)),
     Violation(Dispute, "payments_dispute_amount_minor_check", {"amount_minor": -1}),
     Violation(Dispute, "dispute_currency_is_iso", {"currency": "eur"}),

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from orders.models import OrderEvent, Review, Status
+from orders.models import Order, OrderEvent, Review, Status
 from payments.models import PaymentAttempt, Refund
-from payments.services import attempts, reviews
+from payments.services import attempts, fulfilling, reviews
 from payments.services.refunds import CannotRefund
-from payments.tests import support
-from payments.tests.money_back import decide, intent_of, money
+from payments.tests import audits, support
+from payments.tests.money_back import ask, decide, intent_of, mails, money, paid_order, refunded
 from payments.tests.reviewing import late
+from shop.models import Variant
 from shop.services import InsufficientStock, adjust
 from shop.tests.factories import VariantFactory
 
@@ -127,3 +128,119 @@ def test_a_canceled_order_that_is_accepted_after_its_refund_failed_becomes_paid(
     adjust(variant_id=variant.pk, difference=1, reason="found", at=support.stripe_now())
     reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
     assert support.reread(order).status == Status.PAID
+
+
+def test_a_staff_refund_that_stripe_refuses_asks_staff_and_tells_the_buyer_nothing(
+    sandbox: Any,
+) -> None:
+    order = paid_order(sandbox)
+    refund = ask(order, 5_00, quantities={order.lines.get().pk: 1})
+    sandbox.refund_in_dashboard(intent_of(order), amount=order.total_minor - 1_00)
+
+    support.run_jobs()
+
+    refund.refresh_from_db()
+    review = order.reviews.get()
+    assert (refund.state, review.reason, review.cause) == ("failed", "refund", str(refund.key))
+    assert set(mails(order)) == {"confirmation", "refund"}
+    assert audits.found("mails") == {}
+
+
+def a_and_b(sandbox: Any, b: Variant) -> tuple[Order, int, int]:
+    """Return a paid order of one A, which is handed over, and of b; and the keys of their lines."""
+    order = paid_order(sandbox, VariantFactory(sku="A", price_minor=20_00), b)
+    line_a, line_b = order.lines.all()
+    at = support.stripe_now()
+    fulfilling.hand_over(order_id=order.pk, quantities={line_a.pk: 1}, by=7, at=at)
+    return order, line_a.pk, line_b.pk
+
+
+def test_a_later_refund_of_other_units_answers_no_review_of_a_failed_one(sandbox: Any) -> None:
+    order, line_a, line_b = a_and_b(sandbox, VariantFactory())
+    failed = refunded(order, 5_00, quantities={line_b: 1})
+    decide(sandbox, failed, "failed")
+    review = order.reviews.get()
+
+    refunded(order, 7_00, quantities={line_a: 1})
+
+    review.refresh_from_db()
+    assert (review.cause, review.resolved_at) == (str(failed.key), None)
+    assert fulfilling.left_to_hand_over(order) == {line_a: 0, line_b: 1}
+    again = reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+    assert (again.amount_minor, again.review) == (5_00, review)
+    with pytest.raises(CannotRefund, match="on its way back already"):
+        reviews.refund(review_id=review.pk, by=8, at=support.stripe_now())
+    support.run_jobs()
+    review.refresh_from_db()
+    assert (review.resolution, review.resolved_by_id) == ("refunded", 7)
+    assert fulfilling.left_to_hand_over(order) == {line_a: 0, line_b: 0}
+
+
+def test_each_refund_of_a_payment_that_fails_is_asked_about(sandbox: Any) -> None:
+    order = paid_order(sandbox)
+    first, second = refunded(order, 5_00), refunded(order, 7_00)
+
+    decide(sandbox, first, "failed")
+    decide(sandbox, second, "failed")
+
+    asked = [str(refund.key) for refund in (first, second)]
+    assert list(order.reviews.values_list("cause", flat=True)) == asked
+
+
+def on_hand(variant: Variant) -> int:
+    return Variant.objects.get(pk=variant.pk).on_hand
+
+
+def test_a_refund_from_a_review_puts_units_on_the_shelf_as_the_failed_one(sandbox: Any) -> None:
+    variant = VariantFactory(on_hand=10)
+    order = paid_order(sandbox, variant)
+    failed = refunded(order, 5_00, quantities={order.lines.get().pk: 1}, restock=True)
+    assert on_hand(variant) == 10
+    decide(sandbox, failed, "failed")
+    assert on_hand(variant) == 9
+
+    reviews.refund(review_id=order.reviews.get().pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+
+    assert on_hand(variant) == 10
+
+
+def owed_and_gone(sandbox: Any) -> tuple[Order, Variant, Review]:
+    """Return a fulfilled order that is owed a unit, as its refund failed, and that is gone."""
+    variant = VariantFactory(sku="B", on_hand=1)
+    order, _, line_b = a_and_b(sandbox, variant)
+    failed = refunded(order, 5_00, quantities={line_b: 1}, restock=True)
+    paid_order(sandbox, variant)
+    decide(sandbox, failed, "failed")
+    assert support.reread(order).status == Status.FULFILLED
+    review = order.reviews.get()
+    assert review.reason == Review.Reason.STOCK
+    return order, variant, review
+
+
+def test_a_unit_that_was_found_for_a_review_is_the_orders_and_can_be_sent(sandbox: Any) -> None:
+    order, variant, review = owed_and_gone(sandbox)
+    at = support.stripe_now()
+    with pytest.raises(InsufficientStock):
+        reviews.accept(review_id=review.pk, by=7, at=at)
+    adjust(variant_id=variant.pk, difference=5, reason="found", at=at)
+
+    reviews.accept(review_id=review.pk, by=7, at=at)
+
+    assert on_hand(variant) == 4
+    owed = {pk: units for pk, units in fulfilling.left_to_hand_over(order).items() if units}
+    fulfilling.hand_over(order_id=order.pk, quantities=owed, by=7, at=at)
+    assert support.reread(order).status == Status.FULFILLED
+    assert not any(fulfilling.left_to_hand_over(order).values())
+    assert audits.found() == {}
+
+
+def test_units_that_are_for_sale_are_not_put_on_the_shelf_once_more(sandbox: Any) -> None:
+    order, variant, review = owed_and_gone(sandbox)
+
+    reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+
+    review.refresh_from_db()
+    assert (review.resolution, on_hand(variant)) == ("refunded", 0)
+    assert not any(fulfilling.left_to_hand_over(order).values())

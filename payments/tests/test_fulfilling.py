@@ -58,7 +58,7 @@ def test_an_order_is_fulfilled_when_all_that_is_not_refunded_is_out(sandbox: Any
     assert support.reread(order).status == Status.FULFILLED
     assert story(order)[-3:] == ["handed_over", "handed_over", "fulfilled"]
     assert support.last_event(order).by_user_id == 7
-    refused(order, "is fulfilled", A=1)
+    refused(order, "not left", A=1)
 
 
 def test_refunding_the_rest_finishes_an_order(sandbox: Any) -> None:
@@ -77,6 +77,25 @@ def test_what_came_back_and_was_refunded_does_not_hold_up_the_rest(sandbox: Any)
 
     hand_over(order, B=1)
 
+    assert support.reread(order).status == Status.FULFILLED
+
+
+def test_a_unit_that_came_back_and_was_refunded_leaves_the_other_to_be_sent(sandbox: Any) -> None:
+    order = paid_order(sandbox, VariantFactory(sku="A"), quantity=3)
+    line = order.lines.get()
+    hand_over(order, A=1)
+    for out, units in ((2, 2), (0, 3), (2, 1)):
+        with pytest.raises(CannotRefund, match="can be refunded that had been handed over"):
+            ask(order, 1_00, quantities={line.pk: units}, handed_over={line.pk: out})
+
+    back = refunded(order, 1_00, quantities={line.pk: 1}, handed_over={line.pk: 1}, restock=True)
+
+    assert back.lines.get().handed_over == 1
+    assert fulfilling.left_to_hand_over(order) == {line.pk: 2}
+    assert support.reread(order).status == Status.PAID
+    unsent = refunded(order, 1_00, quantities={line.pk: 1})
+    assert unsent.lines.get().handed_over == 0
+    hand_over(order, A=1)
     assert support.reread(order).status == Status.FULFILLED
 
 
@@ -175,6 +194,7 @@ def test_what_stayed_here_is_for_sale_again_once_a_bank_kept_the_money(sandbox: 
     ]
     returned = StockMovement.objects.filter(kind="returned", reference=order.number)
     assert [move.on_hand_delta for move in returned.order_by("variant__sku")] == [1, 2]
+    refused(order, "back on the shelf", B=1)
     with pytest.raises(CannotPutBack, match="is fulfilled"):
         put_back(order)
     assert returned.count() == 2
@@ -233,6 +253,7 @@ def test_an_order_is_not_finished_by_a_refund_that_stripe_then_refuses(sandbox: 
     rest = refunded(order, 1_00, quantities={order.lines.get(sku="B").pk: 1}, restock=True)
 
     assert (rest.state, support.reread(order).status) == ("failed", Status.PAID)
+    reviews.accept(review_id=order.reviews.get().pk, by=7, at=support.stripe_now())
     put_back(order)
     assert support.reread(order).status == Status.FULFILLED
 
