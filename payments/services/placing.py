@@ -169,7 +169,7 @@ def _is_same(order: Order, buyer: Buyer, current: Quote, at: datetime) -> bool:
         and order.shipping_address == buyer.address
     )
     may_be_paid = not order.reviews.open().exists() and (
-        order.attempts.live().exists() or attempts.may_start(order, at)
+        order.attempts.live().filter(deadline_at__gt=at).exists() or attempts.may_start(order, at)
     )
     return has_same_terms and may_be_paid
 

@@ -1,8 +1,10 @@
 """What tests of the buyer's pages share: a browser with a cart, the form, signed links."""
 
 import re
+from html import unescape
 from typing import Any
 
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -41,3 +43,9 @@ def order_by_form(client: Client, **changes: str) -> Any:
 def signed(name: str, order: Order) -> str:
     """Return the address of an order's page, like "pay", for whoever has the link."""
     return reverse(f"payments:{name}", args=[order.number, links.sign(order.number)])
+
+
+def title_of(answer: HttpResponse) -> str:
+    """Return the heading of a page, as its reader sees it."""
+    (title,) = re.findall(r"<h1[^>]*>(.+?)</h1>", unescape(answer.content.decode()))
+    return str(title)

@@ -3,9 +3,7 @@
 What no other file tests stands below: Stripe failing under each of the buyer's three buttons.
 """
 
-import re
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +22,7 @@ from payments.retries import seconds_until_retry
 from payments.services import attempts
 from payments.services.settling import StaleRead
 from payments.tests import support
-from payments.tests.browsing import checkout_form, order_by_form, signed, visitor
+from payments.tests.browsing import checkout_form, order_by_form, signed, title_of, visitor
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -152,11 +150,6 @@ def pay() -> Press:
 def cancel() -> Press:
     order = support.checkout(support.cart_with(VariantFactory())).order
     return lambda: Client().post(signed("cancel", order))
-
-
-def title_of(answer: HttpResponse) -> str:
-    (title,) = re.findall(r"<h1[^>]*>(.+?)</h1>", unescape(answer.content.decode()))
-    return str(title)
 
 
 AWAY = "The payment service does not answer", "Trying again is safe: you cannot pay twice."

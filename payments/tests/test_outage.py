@@ -1,10 +1,13 @@
 """Stripe away for an hour, then for three days: nothing is given up, all is settled afterwards."""
 
 import random
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from orders.models import Order, Status
 from payments import gateway, tasks
@@ -12,6 +15,7 @@ from payments.models import Checkpoint, InboxEvent, PaymentAttempt, Refund
 from payments.retries import seconds_until_retry
 from payments.services import inbox, refunds
 from payments.tests import money_back, support
+from payments.tests.browsing import order_by_form, signed, title_of, visitor
 from payments.tests.snapshots import ASKED, everything
 from shop.clock import now
 from shop.tests.factories import VariantFactory
@@ -55,6 +59,23 @@ def tried_for(outage: timedelta, row: InboxEvent, refund: Refund) -> int:
     return tries
 
 
+def pressed(buyer: Client, *, pay: Order, cancel: Order) -> list[tuple[int, str]]:
+    """Press what a buyer can; return of each page its status and its heading."""
+    answers = [
+        order_by_form(buyer),
+        Client().post(signed("pay", pay)),
+        Client().post(signed("cancel", cancel)),
+    ]
+    return [(answer.status_code, title_of(answer)) for answer in answers]
+
+
+AWAY = [
+    (503, "The payment service does not answer"),
+    (503, "The payment service does not answer"),
+    (503, "The order is not canceled yet"),
+]
+
+
 @pytest.mark.parametrize(("outage", "tries"), [(HOUR, 17), (THREE_DAYS, 869)])
 def test_nothing_is_lost_while_stripe_is_away(
     sandbox: Any, monkeypatch: pytest.MonkeyPatch, outage: timedelta, tries: int
@@ -71,13 +92,17 @@ def test_nothing_is_lost_while_stripe_is_away(
     sandbox.pay(untold.url)
     PaymentAttempt.objects.filter(pk=unanswered.pk).update(session_id=None, state="created")
     checkpoint = Checkpoint.objects.get().reached_at
+    patient = visitor(support.cart_with(VariantFactory(on_hand=1)))
+    press = partial(pressed, patient, pay=unanswered.order, cancel=left.order)
     sandbox.fault(kind="refuse", times=None)
+    assert press() == AWAY
     refund = money_back.ask(refunded, 100)
     row = InboxEvent.objects.get(event_id=completed["id"])
 
     assert tried_for(outage, row, refund) == tries
     sandbox.post("clock", advance=int(outage.total_seconds()) + 900)
     rounds()
+    assert press() == AWAY
 
     row.refresh_from_db()
     refund.refresh_from_db()
@@ -85,10 +110,11 @@ def test_nothing_is_lost_while_stripe_is_away(
     assert row.last_error == "Unreachable: APIConnectionError"
     assert Checkpoint.objects.get().reached_at == checkpoint
     pending = Order.objects.filter(status=Status.PENDING)
-    assert pending.count() == 4
+    assert pending.count() == 5
     assert all(line.variant.reserved == 1 for order in pending for line in order.lines.all())
 
     sandbox.clear_faults()
+    sandbox.pay(order_by_form(patient)["Location"])
     sandbox.post("clock", advance=3700)
     for _ in range(2):
         rounds()
@@ -96,11 +122,10 @@ def test_nothing_is_lost_while_stripe_is_away(
 
     refund.refresh_from_db()
     row.refresh_from_db()
-    assert [support.reread(attempt.order).status for attempt in (told, untold)] == ["paid", "paid"]
-    assert [support.reread(attempt.order).status for attempt in (left, unanswered)] == [
-        "canceled",
-        "canceled",
-    ]
+    expected = {told: "paid", untold: "paid", left: "canceled", unanswered: "canceled"}
+    assert {attempt: support.reread(attempt.order).status for attempt in expected} == expected
+    statuses = Order.objects.values_list("status", flat=True)
+    assert Counter(statuses) == {"paid": 4, "canceled": 3}
     assert (row.state, refund.state) == ("done", "succeeded")
     assert [made["amount"] for made in support.stripe_get("refunds")["data"]] == [100]
     assert set(InboxEvent.objects.values_list("state", flat=True)) == {"done"}
