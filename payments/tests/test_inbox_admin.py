@@ -15,7 +15,7 @@ from accounts.tests.factories import a_clerk
 from orders import services as orders
 from orders.models import Review
 from orders.tests.factories import PendingOrderFactory
-from payments.models import InboxEvent
+from payments.models import InboxEvent, Refund
 from payments.services import inbox
 from shop.clock import now
 
@@ -231,6 +231,15 @@ def test_the_front_page_says_what_waits_for_whom(client: Client, boss: User) -> 
     orders.open_review(
         order=order, reason=Review.Reason.MISMATCH, cause="ch_1", detail="", at=now()
     )
+    Refund.objects.create(
+        order=order,
+        charge_id="ch_1",
+        amount_minor=100,
+        currency="EUR",
+        source="staff",
+        why="other",
+        created_at=now(),
+    )
     told = {}
     for person in (boss, clerk):
         client.force_login(person)
@@ -241,6 +250,7 @@ def test_the_front_page_says_what_waits_for_whom(client: Client, boss: User) -> 
         assert "3\xa0hours" in text
     assert "Open reviews" in told[boss]
     assert "Open reviews" not in told[clerk]
+    assert "Refunds that Stripe does not know of yet" in told[boss]
     assert "Open disputes" not in told[boss]
 
 

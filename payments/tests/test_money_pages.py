@@ -13,6 +13,7 @@ from orders import services as orders
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import LedgerEntry, Refund
+from payments.services import fulfilling
 from payments.tests import support
 from payments.tests.money_back import charge_of, money, paid_order
 from shop import services as stock
@@ -86,6 +87,31 @@ def test_units_are_refunded_at_their_price_and_an_amount_without_units(
     by_units, by_amount = Refund.objects.all()
     assert (by_units.amount_minor, by_units.lines.get().quantity) == (12_00, 1)
     assert (by_amount.amount_minor, by_amount.lines.count()) == (75, 0)
+
+
+def test_of_an_order_that_is_partly_sent_the_form_asks_which_units_are_refunded(
+    staff: Client, boss: User, sandbox: Any
+) -> None:
+    order = paid_order(sandbox, VariantFactory(price_minor=12_00), quantity=2)
+    address, line = page_of(order, "refund"), order.lines.get()
+    units, out = f"units_{line.pk}", f"handed_over_{line.pk}"
+    assert out not in staff.get(address).context["form"].fields
+    at = support.stripe_now()
+    fulfilling.hand_over(order_id=order.pk, quantities={line.pk: 1}, by=boss.pk, at=at)
+    one = refund_form(staff, order, what="units") | {units: "1"}
+
+    told = [staff.post(address, one | {out: had}).content.decode() for had in ("", "0", "1")]
+
+    for text in told[:2]:
+        assert "not put back; not to be handed over any more" in text
+        assert "the order is fulfilled" in text
+    assert "1 had been handed over, 0 not to be handed over any more" in told[2]
+    assert "the order is fulfilled" not in told[2]
+    assert staff.post(address, one | {out: "2"}).status_code == 422
+    staff.post(address, one | {out: "1", "confirmed": "1"})
+    assert Refund.objects.get().lines.get().handed_over == 1
+    assert fulfilling.left_to_hand_over(order) == {line.pk: 1}
+    assert out not in staff.get(address).context["form"].fields
 
 
 @pytest.mark.parametrize(
