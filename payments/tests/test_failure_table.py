@@ -3,12 +3,14 @@
 What no other file tests stands below: Stripe failing under each of the buyer's three buttons.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 
@@ -17,7 +19,7 @@ from orders import links
 from orders.models import Order, OrderEvent, Status
 from payments import gateway
 from payments.failures import stripe_failures
-from payments.models import PaymentAttempt
+from payments.models import LedgerEntry, PaymentAttempt
 from payments.retries import seconds_until_retry
 from payments.services import attempts
 from payments.services.settling import StaleRead
@@ -60,16 +62,25 @@ TABLE = {
         f"{HERE}test_a_request_that_stripe_finds_wrong_is_our_fault", TOLD, RETRIED
     ),
     "Stripe: the e-mail address is none to it": Held(
-        "test_checkout_form.py::test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays"
+        "test_checkout_form.py::"
+        "test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays",
+        f"{HERE}test_the_service_says_that_stripe_does_not_take_an_address",
     ),
     "Stripe: the session is no longer open": Held(
         f"{HERE}test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced",
         "test_canceling.py::test_a_payment_made_while_stripe_is_asked_to_end_it_wins",
         "test_holds.py::test_a_payment_faster_than_the_end_of_the_hold_wins",
     ),
-    "a read is older than its event": Held(f"{HERE}test_a_failure_has_its_status", job=RETRIED),
+    "a read is older than its event": Held(
+        f"{HERE}test_a_read_older_than_stripes_refusal_changes_nothing",
+        "test_ending_intents.py::"
+        "test_an_end_that_is_refused_though_all_looks_open_is_asked_for_again",
+        RETRIED,
+    ),
     "a lock or the database is not to be had in time": Held(
-        "config/tests/test_headers.py::test_a_lock_that_does_not_come_is_a_kind_503", job=RETRIED
+        "config/tests/test_headers.py::test_a_lock_that_does_not_come_is_a_kind_503",
+        f"{HERE}test_the_service_waits_for_a_lock_only_so_long",
+        RETRIED,
     ),
     "anything else": Held(
         "config/tests/test_error_pages.py::"
@@ -81,7 +92,8 @@ TABLE = {
         "test_webhooks.py::test_a_forged_or_stale_delivery_is_refused",
     ),
     "input is invalid": Held(
-        "test_checkout_form.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed"
+        "test_checkout_form.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed",
+        "test_placing.py::test_more_lines_than_stripe_takes_are_refused",
     ),
     "somebody else's, or unknown": Held(
         "test_order_pages.py::test_a_guests_link_can_neither_be_guessed_nor_altered",
@@ -96,6 +108,11 @@ TABLE = {
         "test_order_pages.py::test_pay_now_on_a_paid_order_leads_to_its_page",
         f"{HERE}test_an_order_that_cannot_be_paid_says_what_it_is_instead",
     ),
+}
+
+NO_SERVICE = {
+    "anything else": "no service foresees it: the edges, page and job, catch it",
+    "too many tries": "tries are counted before any service is called",
 }
 
 
@@ -121,6 +138,7 @@ def test_every_row_has_its_tests_and_every_test_is_there() -> None:
     assert missing == []
     assert list(TABLE) == list(rows)
     assert [what for what, held in TABLE.items() if not held.page] == []
+    assert [what for what, held in TABLE.items() if not held.service] == list(NO_SERVICE)
     assert {what for what, meets in rows.items() if meets} == {
         what for what, held in TABLE.items() if held.job
     }
@@ -233,6 +251,21 @@ def test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced(sandbox: 
     assert Order.objects.get().status == Status.PAID
 
 
+def test_a_read_older_than_stripes_refusal_changes_nothing(sandbox: Any) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    # Stripe refuses to end the session, as it is paid, and shows it as it was before.
+    sandbox.fault(kind="stale_read", path="/v1/checkout/sessions", times=1)
+
+    answer = Client().post(signed("cancel", attempt.order))
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    assert title_of(answer) == NOT_CANCELED[0]
+    assert support.reread(attempt.order).status == Status.PENDING
+    assert Client().post(signed("cancel", attempt.order))["Location"] == links.path(attempt.order)
+    assert support.reread(attempt.order).status == Status.PAID
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "retry_after"),
     [
@@ -240,7 +273,6 @@ def test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced(sandbox: 
         (gateway.Unreachable, 503, "30"),
         (gateway.ReplayedFailure, 503, "30"),
         (gateway.KeyInUse, 503, "30"),
-        (StaleRead, 503, "30"),
         (gateway.NotAvailable, 503, "30"),
         (gateway.Refused, 500, None),
         (gateway.Missing, 500, None),
@@ -287,6 +319,40 @@ def test_the_service_says_how_stripe_failed(
 
     assert support.reread(order).status == Status.PENDING
     assert order.attempts.live().get().state == "created"
+
+
+def test_the_service_says_that_stripe_does_not_take_an_address(sandbox: Any) -> None:
+    with pytest.raises(gateway.BadEmail):
+        support.checkout(
+            support.cart_with(VariantFactory()), buyer=support.a_buyer("reader@localhost")
+        )
+
+    assert (Order.objects.get().status, PaymentAttempt.objects.get().state) == (
+        "pending",
+        "created",
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_service_waits_for_a_lock_only_so_long(
+    sandbox: Any, process_environment: Mapping[str, str]
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    settle = partial(attempts.reconcile, attempt=attempt, at=support.stripe_now())
+    with psycopg.connect(process_environment["DATABASE_URL"]) as other:
+        other.execute("SELECT FROM orders_order FOR UPDATE")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+
+        with pytest.raises(OperationalError):
+            settle()
+    connection.close()
+
+    assert support.reread(attempt.order).status == Status.PENDING
+    assert not LedgerEntry.objects.exists()
+    settle()
+    assert support.reread(attempt.order).status == Status.PAID
 
 
 @pytest.mark.parametrize(
