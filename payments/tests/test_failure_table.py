@@ -341,7 +341,7 @@ def test_the_service_waits_for_a_lock_only_so_long(
     sandbox.pay(attempt.url)
     settle = partial(attempts.reconcile, attempt=attempt, at=support.stripe_now())
     with psycopg.connect(process_environment["DATABASE_URL"]) as other:
-        other.execute("SELECT FROM orders_order FOR UPDATE")
+        other.execute("SELECT FROM orders_order FOR NO KEY UPDATE")
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '50ms'")
 
