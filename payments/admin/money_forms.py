@@ -3,6 +3,7 @@
 Each says what will happen before it does, and carries a key: sent twice, it acts once.
 """
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -96,7 +97,7 @@ class RefundForm(MoneyForm):
     what = forms.ChoiceField(
         label="What goes back",
         choices=[
-            ("all", "all that is left of the payment, with all units that are left"),
+            ("all", "all that is left of the payment; with the order's last money, its units too"),
             ("units", "the price of these units; shipping with the last of them"),
             ("amount", "an amount, and no units"),
         ],
@@ -126,7 +127,8 @@ class RefundForm(MoneyForm):
         captures = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE)
         self.captures = {capture.stripe_id or "": capture for capture in captures}
         cast(forms.ChoiceField, self.fields["charge"]).choices = self._charges()
-        self.fields["amount"].label = f"Amount in {order.currency}"
+        codes = dict.fromkeys(capture.currency for capture in captures)
+        self.fields["amount"].label = f"Amount in {' or '.join(codes)}"
         taken = sums.refunded_quantities(order)
         self.left = {line: line.quantity - taken[line.pk] for line in order.lines.all()}
         for line, units in self.left.items():
@@ -169,11 +171,12 @@ class RefundForm(MoneyForm):
             return
         charge_id = self.cleaned_data["charge"]
         self.currency = self.captures[charge_id].currency
+        self.left_minor = refunds.refundable_minor(order=self.order, charge_id=charge_id)
         self.quantities = self._quantities()
         self.handed_over = refunds.unsent_first(order=self.order, quantities=self.quantities)
         if self.cleaned_data["what"] == "units":
             self.handed_over |= self._told_to_be_out()
-        self.amount_minor = self._amount_minor(charge_id)
+        self.amount_minor = self._amount_minor()
         try:
             refunds.check(
                 order=self.order,
@@ -187,9 +190,12 @@ class RefundForm(MoneyForm):
 
     def _quantities(self) -> dict[int, int]:
         match self.cleaned_data["what"]:
-            case "all" if self.order.is_paid:
+            case "all" if self._is_last(self.left_minor, sums.undisputed(self.order)):
                 asked = {line.pk: units for line, units in self.left.items()}
             case "units":
+                if self.currency != self.order.currency:
+                    words = f"Units are priced in {self.order.currency}, which this payment is not."
+                    raise ValidationError({"what": f"{words} Choose an amount."})
                 asked = {line.pk: self.cleaned_data[f"units_{line.pk}"] or 0 for line in self.left}
                 if not any(asked.values()):
                     raise ValidationError("Enter how many units are refunded.")
@@ -201,26 +207,36 @@ class RefundForm(MoneyForm):
         told = {pk: self.cleaned_data.get(f"handed_over_{pk}") for pk in self.quantities}
         return {pk: units for pk, units in told.items() if units is not None}
 
-    def _amount_minor(self, charge_id: str) -> int:
+    def _is_last(self, amount_minor: int, held: Counter[str]) -> bool:
+        """Tell whether a paid order has no money any more once so much of what is held is gone."""
+        return self.order.is_paid and not sums.is_any(held - Counter({self.currency: amount_minor}))
+
+    def _amount_minor(self) -> int:
         match self.cleaned_data["what"]:
             case "all":
-                return refunds.refundable_minor(order=self.order, charge_id=charge_id)
+                return self.left_minor
             case "units":
-                return refunds.amount_of_units(order=self.order, quantities=self.quantities)
+                return min(self._price_minor(), self.left_minor)
         if self.cleaned_data["amount"] is None:
             raise ValidationError({"amount": "Enter the amount."})
         return self.minor(self.cleaned_data["amount"], self.currency)
 
+    def _price_minor(self) -> int:
+        return refunds.amount_of_units(order=self.order, quantities=self.quantities)
+
     def consequences(self) -> list[str]:
         amount = display.money(self.amount_minor, self.currency)
         sentences = [f"{amount} goes back to the buyer by Stripe, and a mail says so."]
+        if self.cleaned_data["what"] == "units" and self._price_minor() > self.amount_minor:
+            price = display.money(self._price_minor(), self.currency)
+            sentences.append(f"These units cost {price}, but only {amount} of the payment is left.")
         shelf = "put back on the shelf" if self.cleaned_data["restock"] else "not put back"
         sentences += [
             f"{units} x {line.title}: {shelf}; {self._whereabouts(line.pk, units)}."
             for line in self.left
             if (units := self.quantities.get(line.pk))
         ]
-        if sums.kept(self.order)[self.currency] == self.amount_minor and self.order.is_paid:
+        if self._is_last(self.amount_minor, sums.kept(self.order)):
             sentences.append("Nothing of its money is left: the order becomes refunded.")
         elif self.quantities and self.order.status == Status.PAID and not self._is_any_left():
             sentences.append("Nothing is left to be handed over then: the order is fulfilled.")

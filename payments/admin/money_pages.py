@@ -23,6 +23,7 @@ _UNITS_GONE = (
     "free than it needs."
 )
 _STRIPE_AWAY = "Stripe does not answer, and nothing was done. Trying again in a moment is safe."
+_CHANGED = "Meanwhile this has changed. Nothing was done yet: please read again what will be."
 # Whatever Stripe answers, it is read again when somebody tries once more.
 _AWAY = (gateway.GatewayError, StaleRead)
 REFUSALS = (refunds.CannotRefund, manual.CannotBook, InsufficientStock, *_AWAY)
@@ -38,15 +39,18 @@ def in_words(error: Exception) -> str:
 def move_money(
     request: HttpRequest, context: dict[str, object], form: MoneyForm, back: str
 ) -> HttpResponse:
-    """Ask what to do, say what that means, and do it once that is confirmed."""
+    """Ask what to do, say what that means, and do just that, once, when it is confirmed."""
     context |= {"form": form, "back": back}
     is_confirmed = "confirmed" in request.POST
     if is_confirmed and form.was_sent():
         messages.info(request, "This was sent before, and done once.")
         return HttpResponseRedirect(back)
     if "change" not in request.POST and form.is_valid():
-        if not is_confirmed:
-            context["consequences"] = form.consequences()
+        consequences = form.consequences()
+        if not is_confirmed or request.POST.getlist("shown") != consequences:
+            context["consequences"] = consequences
+            if is_confirmed:
+                messages.warning(request, _CHANGED)
         else:
             try:
                 done = form.act(by=cast(User, request.user).pk, at=now())

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                             ("duplicate", "paid twice"),
                             ("fraudulent", "fraud"),
                             ("unavailable", "we cannot deliver"),
-                            ("late", "paid after the order was canceled"),
+                            ("late", "paid after the order was closed"),
                             ("review", "the payment was not as asked"),
                             ("other", "another reason"),
                         ],

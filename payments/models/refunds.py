@@ -48,7 +48,7 @@ class Refund(models.Model):
         DUPLICATE = "duplicate", "paid twice"
         FRAUDULENT = "fraudulent", "fraud"
         UNAVAILABLE = "unavailable", "we cannot deliver"
-        LATE = "late", "paid after the order was canceled"
+        LATE = "late", "paid after the order was closed"
         REVIEW = "review", "the payment was not as asked"
         OTHER = "other", "another reason"
 

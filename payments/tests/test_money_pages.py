@@ -1,6 +1,7 @@
 """Staff give money back and enter it by hand: a form, what it will do, then the deed, once."""
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import LedgerEntry, Refund
 from payments.services import fulfilling
 from payments.tests import support
-from payments.tests.money_back import charge_of, money, paid_order
+from payments.tests.money_back import charge_of, money, paid_order, refunded
 from shop import services as stock
 from shop.tests.factories import VariantFactory
 
@@ -43,6 +44,15 @@ def refund_form(staff: Client, order: Order, **fields: Any) -> dict[str, Any]:
     return filled_in(staff, page_of(order, "refund"), **usual | fields)
 
 
+def confirmed(staff: Client, address: str, form: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page that says what the form will do sends once that is confirmed."""
+    page = staff.post(address, form).content.decode()
+    sent: dict[str, Any] = {"confirmed": "1"}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page):
+        sent.setdefault(name, []).append(unescape(value))
+    return sent
+
+
 def test_a_refund_is_asked_for_in_two_steps_and_happens_once(
     staff: Client, boss: User, sandbox: Any
 ) -> None:
@@ -57,8 +67,8 @@ def test_a_refund_is_asked_for_in_two_steps_and_happens_once(
     assert "goes back to the buyer by Stripe" in text
     assert f"2 x {order.lines.get().title}: put back on the shelf" in text
     assert "the order becomes refunded" in text
-    confirmed = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
-    answers = [staff.post(address, confirmed | {"confirmed": "1"}) for _ in range(2)]
+    sent = confirmed(staff, address, form)
+    answers = [staff.post(address, sent) for _ in range(2)]
     support.run_jobs()
 
     assert [(a.status_code, a.headers["Location"]) for a in answers] == [
@@ -80,9 +90,9 @@ def test_units_are_refunded_at_their_price_and_an_amount_without_units(
     address, line = page_of(order, "refund"), order.lines.get()
 
     form = refund_form(staff, order, what="units", **{f"units_{line.pk}": "1"})
-    staff.post(address, form | {"confirmed": "1"})
+    staff.post(address, confirmed(staff, address, form))
     form = refund_form(staff, order, what="amount", amount="0.75")
-    staff.post(address, form | {"confirmed": "1"})
+    staff.post(address, confirmed(staff, address, form))
 
     by_units, by_amount = Refund.objects.all()
     assert (by_units.amount_minor, by_units.lines.get().quantity) == (12_00, 1)
@@ -108,10 +118,88 @@ def test_of_an_order_that_is_partly_sent_the_form_asks_which_units_are_refunded(
     assert "1 had been handed over, 0 not to be handed over any more" in told[2]
     assert "the order is fulfilled" not in told[2]
     assert staff.post(address, one | {out: "2"}).status_code == 422
-    staff.post(address, one | {out: "1", "confirmed": "1"})
+    staff.post(address, confirmed(staff, address, one | {out: "1"}))
     assert Refund.objects.get().lines.get().handed_over == 1
     assert fulfilling.left_to_hand_over(order) == {line.pk: 1}
     assert out not in staff.get(address).context["form"].fields
+
+
+def test_what_has_changed_since_it_was_shown_is_shown_again_before_it_is_done(
+    staff: Client, sandbox: Any
+) -> None:
+    order = paid_order(sandbox, VariantFactory(price_minor=20_00))
+    address = page_of(order, "refund")
+    sent = confirmed(staff, address, refund_form(staff, order))
+    colleagues = refunded(order, 10_00)
+
+    shown = staff.post(address, sent)
+
+    assert shown.context["consequences"][0].startswith("€14.90 goes back")
+    assert "Nothing was done yet" in shown.content.decode()
+    assert list(Refund.objects.all()) == [colleagues]
+    staff.post(address, confirmed(staff, address, sent))
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [10_00, 14_90]
+
+
+def booked(order: Order, charge_id: str, currency: str) -> None:
+    LedgerEntry.objects.create(
+        order=order,
+        kind=LedgerEntry.Kind.CAPTURE,
+        stripe_id=charge_id,
+        charge_id=charge_id,
+        amount_minor=order.total_minor,
+        currency=currency,
+        booked_at=PLACED_AT,
+    )
+
+
+def test_all_of_a_second_payment_goes_back_without_the_orders_units(
+    staff: Client, sandbox: Any
+) -> None:
+    order = paid_order(sandbox)
+    first = charge_of(order)
+    booked(order, "ch_2", "EUR")
+    address = page_of(order, "refund")
+    form = filled_in(staff, address, charge="ch_2", what="all", why="duplicate")
+
+    staff.post(address, confirmed(staff, address, form))
+
+    second = Refund.objects.get()
+    assert (second.amount_minor, second.lines.count()) == (order.total_minor, 0)
+    form = filled_in(staff, address, charge=first, what="all", why="other")
+    last = staff.post(address, form).context["consequences"]
+    assert [words for words in last if "not to be handed over any more" in words]
+
+
+def test_units_are_not_refunded_of_a_payment_in_another_currency(staff: Client) -> None:
+    order = PendingOrderFactory()
+    Order.objects.update(status="paid")
+    booked(order, "ch_1", "JPY")
+    address, units = page_of(order, "refund"), f"units_{order.lines.get().pk}"
+
+    form = filled_in(staff, address, charge="ch_1", what="units", why="other", **{units: "1"})
+    answer = staff.post(address, form)
+
+    assert "Amount in JPY" in answer.content.decode()
+    assert "Units are priced in EUR, which this payment is not" in str(
+        answer.context["form"].errors["what"]
+    )
+
+
+def test_units_that_cost_more_than_is_left_are_refunded_for_what_is_left(
+    staff: Client, sandbox: Any
+) -> None:
+    order = paid_order(sandbox, VariantFactory(price_minor=20_00), quantity=3)
+    refunded(order, 25_00)
+    address, units = page_of(order, "refund"), f"units_{order.lines.get().pk}"
+
+    form = refund_form(staff, order, what="units", **{units: "2"})
+    asked = staff.post(address, form).context["consequences"]
+    staff.post(address, confirmed(staff, address, form))
+
+    assert "These units cost €40.00, but only €35.00 of the payment is left." in asked
+    last = Refund.objects.order_by("pk").reverse()[0]
+    assert (last.amount_minor, last.lines.get().quantity) == (35_00, 2)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +248,9 @@ def test_money_entered_by_hand_pays_the_order_and_twice_pays_once(
     asked = staff.post(address, form)
     assert "The order becomes paid" in asked.content.decode()
     assert support.reread(order).status == Status.PENDING
+    sent = confirmed(staff, address, form)
     for _ in range(2):
-        staff.post(address, form | {"confirmed": "1"})
+        staff.post(address, sent)
 
     moved = order.events.get(from_status="pending", to_status="paid")
     assert (moved.reason, moved.by_user_id) == (Reason.MANUAL, boss.pk)
@@ -175,7 +264,7 @@ def test_stripe_away_is_told_and_nothing_is_booked(staff: Client, sandbox: Any) 
     form = filled_in(staff, address, direction="in", amount=total, currency="EUR")
     sandbox.fault(kind="refuse", path="/v1/checkout/sessions", times=None)
 
-    answer = staff.post(address, form | {"confirmed": "1"})
+    answer = staff.post(address, confirmed(staff, address, form))
 
     assert (answer.status_code, money(order)) == (422, [])
     assert "Stripe does not answer" in answer.content.decode()
@@ -190,7 +279,7 @@ def test_an_order_that_cost_nothing_is_called_off(staff: Client, boss: User) -> 
 
     asked = staff.get(address)
     assert "This order cost nothing" in asked.content.decode()
-    form = {"key": asked.context["form"].data["key"], "confirmed": "1"}
+    form = confirmed(staff, address, {"key": asked.context["form"].data["key"]})
     first, second = staff.post(address, form), staff.post(address, form)
 
     assert (first.status_code, second.status_code) == (302, 422)
@@ -238,8 +327,9 @@ def test_a_review_is_settled_by_hand(staff: Client, boss: User, sandbox: Any) ->
     form = filled_in(staff, address, direction="out", amount="1.00", currency="EUR")
 
     assert "The review is settled by it" in staff.post(address, form).content.decode()
+    sent = confirmed(staff, address, form)
     for _ in range(2):
-        staff.post(address, form | {"confirmed": "1"})
+        staff.post(address, sent)
 
     review.refresh_from_db()
     assert (review.resolution, review.resolved_by_id) == ("manual", boss.pk)
@@ -277,9 +367,10 @@ def test_refunds_are_listed_and_shown_with_who_and_why(
     staff: Client, boss: User, sandbox: Any, django_assert_num_queries: Any
 ) -> None:
     order = paid_order(sandbox)
+    address = page_of(order, "refund")
     for _ in range(3):
         form = refund_form(staff, order, what="amount", amount="1", note="Torn")
-        staff.post(page_of(order, "refund"), form | {"confirmed": "1"})
+        staff.post(address, confirmed(staff, address, form))
     refund = Refund.objects.all()[0]
 
     with django_assert_num_queries(4):
