@@ -74,6 +74,7 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
     lines = OrderLine.objects.filter(order=OuterRef("pk"))
     as_asked = {"currency": OuterRef("currency")}
     received = LedgerEntry.objects.received().filter(order=OuterRef("pk"))
+    mismatches = Review.objects.filter(order=OuterRef("pk"), reason=Review.Reason.MISMATCH)
     returned = Refund.objects.standing().filter(order=OuterRef("pk"), **as_asked)
     confirmation = OrderMail.objects.filter(order=OuterRef("pk"), kind=OrderMail.Kind.CONFIRMATION)
     put_back = OrderEvent.objects.filter(order=OuterRef("pk"), reason=Reason.PUT_BACK)
@@ -84,7 +85,8 @@ def standings(orders: QuerySet[Order], at: datetime) -> list[Standing]:
         is_in_review=Exists(Review.objects.open().filter(order=OuterRef("pk"))),
         is_put_back=Exists(put_back),
         confirmed_at=Subquery(confirmation.values("sent_at")[:1]),
-        is_charged=Exists(received),
+        # What we cannot count was charged as well.
+        is_charged=Exists(received) | Exists(mismatches),
         received_minor=_sum_of(received.filter(**as_asked)),
         returned_minor=_sum_of(returned),
         first_title=Subquery(lines.order_by("pk").values("title")[:1]),

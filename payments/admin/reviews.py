@@ -80,8 +80,9 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
         label="Accept",
         icon="check",
         text="The payment stands as it came. When this is the order's last open review, an order "
-        "that waits for payment or was canceled becomes paid. Units that a failed refund had put "
-        "back, and that were gone, are taken off the shelf.",
+        "that waits for payment or was canceled becomes paid; one that waits, and whose payment "
+        "could not be booked, is canceled. Units that a failed refund had put back, and that were "
+        "gone, are taken off the shelf.",
         permission="resolve",
     )
     def accept(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:

@@ -102,7 +102,10 @@ def _keep(batch: list[Row]) -> None:
 
 
 def _listed() -> Iterator[Row]:
-    """Return what Stripe lists as the ledger would book it; foreign currencies are left out."""
+    """Return what Stripe lists as the ledger would book it.
+
+    What we cannot count is left out, but for a payment of ours.
+    """
     for listed in gateway.all_charges():
         charge = listed.charge
         is_ours = listed.metadata.get("app") == settings.STRIPE_APP_TAG
@@ -158,5 +161,8 @@ def _row(
     try:
         amount_minor = sign * amount.amount_minor
     except (money.UnsupportedCurrency, money.InexactAmount):
-        return
+        if not is_ours:
+            return
+        # As Stripe counts it: whatever it is, it is not booked.
+        amount_minor = sign * amount.amount
     yield kind, stripe_id, charge_id, amount_minor, amount.currency, made_at, is_ours

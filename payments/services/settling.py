@@ -20,6 +20,7 @@ from payments.gateway import Charge, Intent, Session
 from payments.models import PaymentAttempt, Refund
 from payments.queue import enqueue
 from payments.services import ledger, refunds, sums
+from shop import money
 from shop.faults import fault_point
 from shop.services import InsufficientStock
 
@@ -250,7 +251,12 @@ def _paid(
             raise UnknownAttempt(f"{payment.id} asks for nothing, as no session of ours does")
         raise StaleRead(f"{payment.id} is paid, its charge not known yet")
     for charge in payment.charges:
-        if not ledger.book_capture(order=order, attempt=attempt, charge=charge, at=at):
+        try:
+            is_new = ledger.book_capture(order=order, attempt=attempt, charge=charge, at=at)
+        except (money.UnsupportedCurrency, money.InexactAmount):
+            _ask_about_uncounted(order, attempt, payment, charge, at)
+            continue
+        if not is_new:
             continue
         has_money = order.ledger.received().exclude(stripe_id=charge.id).exists()
         fault_point("settling:money-booked")
@@ -259,6 +265,26 @@ def _paid(
         _answer_unpaid_review(order, payment, at)
         _apply_capture(order, attempt, payment, charge, has_money, cause, at)
         enqueue("close_attempts", order_id=order.pk)
+
+
+def _ask_about_uncounted(
+    order: Order, attempt: PaymentAttempt, payment: Payment, charge: Charge, at: datetime
+) -> None:
+    """Ask a person about money that the books cannot hold, and take no other meanwhile."""
+    problems = mismatches(attempt, order, payment, charge)
+    close(attempt, ClosedAs.FAILED)
+    _answer_unpaid_review(order, payment, at)
+    orders.open_review(
+        order=order,
+        reason=Review.Reason.MISMATCH,
+        cause=charge.id,
+        detail=f"Nothing is booked: this shop cannot count the {charge.amount} {charge.currency}, "
+        f"as Stripe counts them, that {charge.id} took. Give them back in Stripe's dashboard and "
+        "accept this review: an order that waits for payment is canceled then. Or keep them, and "
+        f"settle by hand with the order's total. {'; '.join(problems)}.",
+        at=at,
+    )
+    enqueue("close_attempts", order_id=order.pk)
 
 
 def _apply_capture(
@@ -315,13 +341,17 @@ def _why_not_kept(
 def mismatches(
     attempt: PaymentAttempt, order: Order, payment: Payment, charge: Charge
 ) -> list[str]:
-    """Return in words every fact of a paid payment that is not as the attempt asked."""
+    """Return in words every fact of a paid payment that is not as the attempt asked.
+
+    Amounts are as Stripe counts them: it may have taken what we cannot count.
+    """
+    amount = money.to_stripe(attempt.amount_minor, attempt.currency)
     asked_and_got: dict[str, tuple[object, object]] = {
         "live mode": (settings.STRIPE_LIVE_MODE, payment.livemode),
         "payment currency": (attempt.currency, payment.currency),
-        "payment amount": (attempt.amount_minor, payment.amount_minor),
+        "payment amount": (amount, payment.amount),
         "currency": (attempt.currency, charge.currency),
-        "amount": (attempt.amount_minor, charge.amount_minor),
+        "amount": (amount, charge.amount),
     }
     if isinstance(payment, Session):
         asked_and_got |= {
