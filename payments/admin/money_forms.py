@@ -97,10 +97,12 @@ class RefundForm(MoneyForm):
     what = forms.ChoiceField(
         label="What goes back",
         choices=[
-            ("all", "all that is left of the payment; with the order's last money, its units too"),
-            ("units", "the price of these units; shipping with the last of them"),
+            ("all", "all that is left of the payment"),
+            ("units", "the price of these units"),
             ("amount", "an amount, and no units"),
         ],
+        help_text="The order's last money takes all its units along. Shipping goes back with the "
+        "last unit.",
         widget=UnfoldAdminRadioSelectWidget,
     )
     amount = forms.DecimalField(
