@@ -101,8 +101,8 @@ class RefundForm(MoneyForm):
             ("units", "the price of these units"),
             ("amount", "an amount, and no units"),
         ],
-        help_text="The order's last money takes all its units along. Shipping goes back with the "
-        "last unit.",
+        help_text="All of the order's last money takes its units along. Shipping goes back with "
+        "the last unit.",
         widget=UnfoldAdminRadioSelectWidget,
     )
     amount = forms.DecimalField(
