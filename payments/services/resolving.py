@@ -4,6 +4,7 @@ from datetime import datetime
 
 from orders import services as orders
 from orders.models import Order, Reason, Review, Status
+from payments.queue import enqueue
 from payments.services import fulfilling, sums
 
 
@@ -27,6 +28,7 @@ def resolve(
     is_waiting = order.status in {Status.PENDING, Status.CANCELED}
     if is_waiting and sums.is_any(sums.undisputed(order)):
         orders.mark_paid(order=order, reason=Reason.ACCEPTED, cause=review.cause, by=by, at=at)
+        enqueue("close_attempts", order_id=order.pk)
     elif order.is_pending and not order.attempts.live().exists():
         # One by which money may still come is left to its own end: paid, or the hold runs out.
         orders.cancel(order=order, reason=Reason.STAFF, cause=review.cause, by=by, at=at)

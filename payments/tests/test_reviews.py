@@ -30,6 +30,18 @@ def test_an_accepted_review_of_a_pending_order_makes_it_paid(sandbox: Any) -> No
     assert (order.status, last.reason, last.by_user_id) == (Status.PAID, Reason.ACCEPTED, 7)
 
 
+def test_nothing_more_can_be_paid_for_an_order_whose_review_was_accepted(sandbox: Any) -> None:
+    review = mismatched(sandbox)
+    support.run_jobs()
+    left_open = support.attempt_row(review.order, created_at=review.opened_at)
+
+    reviews.accept(review_id=review.pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+
+    left_open.refresh_from_db()
+    assert (left_open.state, left_open.closed_as) == ("closed", "superseded")
+
+
 @pytest.mark.parametrize("end", ["", "lose"])
 def test_what_the_bank_took_of_a_pending_order_is_not_what_pays_for_it(
     sandbox: Any, end: str
