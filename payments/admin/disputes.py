@@ -5,7 +5,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from orders.models import Order, Status
+from orders.models import Order
 from payments.admin import display
 from payments.models import Dispute, LedgerEntry
 from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
@@ -67,8 +67,8 @@ class OrderFilter(admin.SimpleListFilter):
             case "open":
                 return queryset.filter(Exists(open_of_order()))
             case "lost":
-                lost = Dispute.objects.filter(order=OuterRef("pk"), status=Dispute.Status.LOST)
-                return queryset.filter(Exists(lost), status=Status.PAID)
+                lost = Dispute.objects.lost_with_goods().filter(order=OuterRef("pk"))
+                return queryset.filter(Exists(lost))
             case "any":
                 return queryset.filter(Exists(Dispute.objects.filter(order=OuterRef("pk"))))
             case _:

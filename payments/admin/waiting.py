@@ -47,6 +47,13 @@ def _lists(counted: counters.Counters) -> Iterator[tuple[str, str, str, str, Wai
         counted.disputes,
     )
     yield (
+        "Lost disputes: put the goods back",
+        "orders.view_order",
+        "orders_order",
+        "?dispute=lost",
+        counted.lost_with_goods,
+    )
+    yield (
         "Refunds that wait for the buyer",
         "payments.view_refund",
         "payments_refund",

@@ -6,12 +6,17 @@ from django.db import models
 from django.db.models import Q
 
 from orders.models import Order
+from orders.models import Status as OrderStatus
 
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):
     def open(self) -> Self:
         """Keep disputes and inquiries that nobody has decided yet."""
         return self.filter(status__in=Dispute.OPEN)
+
+    def lost_with_goods(self) -> Self:
+        """Keep those whose money the bank kept, and whose order still has goods to put back."""
+        return self.filter(status=Dispute.Status.LOST, order__status=OrderStatus.PAID)
 
     def withholding(self) -> Self:
         """Keep disputes whose amount is the bank's, for now or for good: no refund may spend it."""

@@ -41,17 +41,19 @@ class Counters:
     queues: dict[str, Waiting]
     reviews: Waiting
     disputes: Waiting
+    lost_with_goods: Waiting
     refunds: dict[str, Waiting]
     attempts: dict[str, Waiting]
 
 
 def count(*, at: datetime) -> Counters:
-    """Count what is unfinished; six quick queries."""
+    """Count what is unfinished; seven quick queries."""
     return Counters(
         inbox=inbox(at=at),
         queues=queues(),
         reviews=_waiting(Review.objects.open(), "opened_at", at),
         disputes=_waiting(Dispute.objects.open(), "opened_at", at),
+        lost_with_goods=_waiting(Dispute.objects.lost_with_goods(), "closed_at", at),
         refunds=_by_state(Refund.objects.unfinished(), "created_at", Refund.UNFINISHED, at),
         attempts=_by_state(PaymentAttempt.objects.live(), "created_at", LIVE_STATES, at),
     )

@@ -4,7 +4,6 @@ import re
 from html import unescape
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -45,7 +44,7 @@ def signed(name: str, order: Order) -> str:
     return reverse(f"payments:{name}", args=[order.number, links.sign(order.number)])
 
 
-def title_of(answer: HttpResponse) -> str:
+def title_of(answer: Any) -> str:
     """Return the heading of a page, as its reader sees it."""
     (title,) = re.findall(r"<h1[^>]*>(.+?)</h1>", unescape(answer.content.decode()))
     return str(title)

@@ -21,7 +21,7 @@ AT = PLACED_AT + timedelta(hours=5)
 
 
 def test_nothing_unfinished_is_told_as_zeros(django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         counted = counters.count(at=AT)
 
     assert counted == counters.Counters(
@@ -29,6 +29,7 @@ def test_nothing_unfinished_is_told_as_zeros(django_assert_num_queries: Any) -> 
         queues={},
         reviews=Waiting(),
         disputes=Waiting(),
+        lost_with_goods=Waiting(),
         refunds={"created": Waiting(), "pending": Waiting(), "requires_action": Waiting()},
         attempts={"created": Waiting(), "open": Waiting(), "processing": Waiting()},
     )

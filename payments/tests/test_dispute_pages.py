@@ -89,6 +89,8 @@ def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
     for address in (ORDERS, page):
         assert what_to_do in staff.get(address).content.decode()
     assert _listed(staff, ORDERS, dispute="lost") == [order]
+    to_do = f"{ORDERS}?dispute=lost"
+    assert to_do in staff.get("/admin/").content.decode()
 
     assert "are for sale again" in staff.get(button).content.decode()
     assert support.reread(order).status == "paid"
@@ -104,6 +106,7 @@ def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
         assert "the bank kept €20.00" in shown
         assert what_to_do not in shown
     assert _listed(staff, ORDERS, dispute="lost") == []
+    assert to_do not in staff.get("/admin/").content.decode()
     last = support.last_event(order)
     assert (last.reason, last.by_user_id) == ("put_back", boss.pk)
     assert order.lines.get().variant.on_hand == 3

@@ -15,7 +15,7 @@ from orders.models import Order, Reason
 from payments.models import PaymentAttempt
 from payments.services import attempts, canceling, placing
 from payments.tests import support
-from payments.tests.machine.world import ANY, HOW, World, pick, step
+from payments.tests.machine.world import ANY, HOW, NothingThere, World, pick, step
 from shop.clock import now
 
 # How a card, or a bank debit, is named on Stripe's page, and by a client of one's own.
@@ -42,11 +42,11 @@ class Shopping(World):
         elif not carts.set_quantity(cart=cart, variant=chosen, quantity=quantity):
             carts.add(cart=cart, variant=chosen, quantity=quantity, at=now())
 
-    @step()
+    @step("guests")
     def sign_in(self) -> None:
         carts.merge(guest=self.carts[0], user_cart=self.carts[1], at=now())
 
-    @step(which=ANY)
+    @step("filled", which=ANY)
     def place(self, which: int) -> None:
         self._place(which)
 
@@ -64,7 +64,7 @@ class Shopping(World):
         order = pick(Order.objects.pending().order_by("pk"), which)
         attempts.open_attempt(order_id=order.pk, at=now(), kind=PaymentAttempt.Kind(kind))
 
-    @step("orders", which=ANY, how=HOW)
+    @step("payable", which=ANY, how=HOW)
     def pay(self, which: int, how: str) -> None:
         """Pay whatever can be paid at Stripe, wanted by the shop still or not."""
         payment = pick([p for p in self.payments() if _is_payable(p)], which)
@@ -73,17 +73,19 @@ class Shopping(World):
         else:
             self._confirm(payment["intent"], how)
 
-    @step("orders", which=ANY, answer=st.sampled_from(["complete", "fail"]))
+    @step("questions", which=ANY, answer=st.sampled_from(["complete", "fail"]))
     def answer_bank(self, which: int, answer: str) -> None:
         question = pick(self.questions, which)
-        requests.post(question, {"answer": answer}, allow_redirects=False, timeout=10)
+        led_to = requests.post(question, {"answer": answer}, allow_redirects=False, timeout=10)
+        if not led_to.ok:
+            raise NothingThere
 
     @step("orders", which=ANY)
     def come_back(self, which: int) -> None:
         attempt = pick(PaymentAttempt.objects.order_by("pk"), which)
         attempts.queue_reconciliation(attempt=attempt, at=now())
 
-    @step("pending", which=ANY)
+    @step("cancelable", which=ANY)
     def cancel(self, which: int) -> None:
         order = pick(Order.objects.pending().order_by("pk"), which)
         canceling.cancel(order_id=order.pk, reason=Reason.BUYER, at=now())
@@ -103,6 +105,8 @@ class Shopping(World):
         led_to = self.sandbox.pay(url, **PAGE[how]).headers.get("Location", "")
         if "/confirm/" in led_to:
             self.questions.append(urljoin(url, led_to))
+        if led_to and how == "debit":
+            self.debits.append(session)
 
     def _confirm(self, intent: str, how: str) -> None:
         # A fault that was meant for the shop may strike here.
@@ -113,6 +117,8 @@ class Shopping(World):
                 headers={"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"},
                 timeout=10,
             ).json()
+            if answer.get("status") == "processing":
+                self.debits.append(intent)
             if answer.get("next_action"):
                 self.questions.append(answer["next_action"]["redirect_to_url"]["url"])
 

@@ -1,7 +1,6 @@
 """What nobody does: time passes, events come when they like, Stripe fails, processes die."""
 
-import re
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import requests
@@ -10,28 +9,17 @@ from hypothesis import strategies as st
 
 from orders import services as orders
 from orders.models import Order, Reason, Review
-from payments import services, tasks
+from payments import tasks
 from payments.services.news import HANDLED
 from payments.tests import support
-from payments.tests.machine.world import ANY, World, pick, step
+from payments.tests.machine import checks
+from payments.tests.machine.world import ANY, FAILURES, NextPoint, World, pick, step
 from shop.clock import now
 
-_CODE = "".join(path.read_text() for path in Path(services.__file__).parent.glob("*.py"))
-# Those of the webhook's endpoint are no step of an order's life.
-POINTS = sorted(set(re.findall(r'fault_point\("((?!endpoints).+?)"\)', _CODE)))
-# What fails, and where. The list of events is read by the test itself, and never fails here.
-PATHS = [f"/v1/{name}" for name in ("checkout/sessions", "payment_intents", "charges", "refunds")]
-FAILURES = [
-    "drop_answer",
-    "cut",
-    "refuse",
-    "error_before",
-    "error_after",
-    "rate_limit",
-    "conflict",
-    "forbidden",
-    "stale_read",
-    "pay_at_expire",
+# What may fail. The list of events is read by the test itself, and never fails here.
+PATHS = [
+    f"/v1/{name}"
+    for name in ("checkout/sessions", "payment_intents", "charges", "refunds", "disputes")
 ]
 MISHAPS: list[dict[str, Any]] = [
     {"kind": "wrong_amount", "by": 100},
@@ -70,24 +58,30 @@ class Weather(World):
     def run_jobs(self, newest_first: bool) -> None:
         self.work(newest_first=newest_first)
 
-    @step("orders")
-    def reconcile(self) -> None:
+    @step("orders", minutes=st.sampled_from([0, 11]))
+    def reconcile(self, minutes: int) -> None:
+        """Do what the clock has the shop do: in fair weather nothing is late after that."""
+        self.stripe("clock", advance=minutes * 60)
+        is_fair = not settings.FAULT_POINT and not any(self._faults().values())
         self.tick()
+        if is_fair:
+            checks.check_audit(but=checks.AT_REST_ONLY - {"overdue", "mails"})
 
     @step(kind=st.sampled_from(FAILURES), path=st.sampled_from(PATHS))
     def fail(self, kind: str, path: str) -> None:
         self.sandbox.fault(kind=kind, path=path)
+        self.failing[path] += 1
 
     @step(mishap=st.sampled_from(MISHAPS))
     def err(self, mishap: dict[str, Any]) -> None:
         self.sandbox.fault(**mishap)
 
-    @step(point=st.sampled_from(POINTS))
-    def die(self, point: str) -> None:
-        """Let the next process that comes to this point die there."""
-        settings.FAULT_POINT = point
+    @step(later=st.integers(0, 3))
+    def die(self, later: int) -> None:
+        """Let a process die at one of the next fault points that any comes to."""
+        settings.FAULT_POINT = NextPoint(self.died, later)
 
-    @step("pending", which=ANY, reason=st.sampled_from([Reason.BUYER, Reason.EXPIRY]))
+    @step("cancelable", which=ANY, reason=st.sampled_from([Reason.BUYER, Reason.EXPIRY]))
     def cancel_behind(self, which: int, reason: Reason) -> None:
         """Cancel an order without Stripe's knowledge, as when its answer was wrong or lost."""
         at_rest = Order.objects.pending().exclude(attempts__state="processing")
@@ -95,6 +89,12 @@ class Weather(World):
         order = pick(at_rest.order_by("pk"), which)
         orders.cancel(order=order, reason=reason, cause="", at=now())
         order.attempts.live().update(state="closed", closed_as="canceled")
+
+    def darken(self, dies_later: int | None, fails: str | None) -> None:
+        if dies_later is not None:
+            self.die(later=dies_later)
+        if fails and self.scene.fails:
+            self.fail(kind=fails, path=self.scene.fails)
 
     def hear_news(self, *, newest_first: bool = False) -> None:
         news = [event for event in _handled() if event["id"] not in self.heard]
@@ -109,12 +109,19 @@ class Weather(World):
         self.work()
 
     def clear_up(self) -> None:
-        """End all bad weather."""
+        """End all bad weather; count what was met of it."""
+        for path, times in (self.failing - self._faults()).items():
+            self.told[f"met {path}"] += times
         requests.delete(f"{self.sandbox.url}/_sandbox/faults", timeout=10).raise_for_status()
         settings.FAULT_POINT = ""
 
+    def _faults(self) -> Counter[str]:
+        """Return on which paths faults wait for a request; others wait for a payment or refund."""
+        waiting = self.sandbox.get("faults")["data"]
+        return Counter(fault["path"] for fault in waiting if fault["path"])
+
     def _deliver(self, event: dict[str, Any]) -> None:
-        assert support.deliver(event) == 200
+        assert support.deliver(event, client=self.web) == 200
         self.heard.add(event["id"])
 
 
