@@ -20,7 +20,7 @@ demo: $(RUNNING)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000
 	@exec $(BIN)/python -m config.demo
 
 test: $(DEVELOPING)  ## run every test but the browser's, on a PostgreSQL of their own
-	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 e2e: $(DEVELOPING) $(PAGE_TOOLS)  ## run the browser tests, with the system's Chromium
 	@$(BIN)/python -m pytest e2e $(PYTEST_ARGS)
