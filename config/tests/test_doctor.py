@@ -224,8 +224,8 @@ def test_it_tells_in_lines_and_how_far_it_is(scene: Scene) -> None:
     )
     assert "note  secret_key: The keys are of test mode: nobody's money is taken." in told
     assert told[-1] == "1 of the checks found a fault."
-    assert len(progress.getvalue().splitlines()) == 21
+    assert len(progress.getvalue().splitlines()) == 22
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d 1/21 SITE_URL is an https:// address \.\.\.",
+        r"\d\d:\d\d:\d\d 1/22 SITE_URL is an https:// address \.\.\.",
         progress.getvalue().splitlines()[0],
     )

@@ -59,10 +59,8 @@ def _refund(order: Order, stripe_id: str) -> Refund:
     return refund
 
 
-def _review(order: Order, charge: str) -> Review:
-    return orders.open_review(
-        order=order, reason=Review.Reason.MISMATCH, cause=charge, detail="", at=PLACED_AT
-    )
+def _review(order: Order, charge: str, reason: Review.Reason = Review.Reason.MISMATCH) -> Review:
+    return orders.open_review(order=order, reason=reason, cause=charge, detail="", at=PLACED_AT)
 
 
 def _event(event_id: str, state: InboxEvent.State = InboxEvent.State.FAILED) -> InboxEvent:
@@ -246,7 +244,7 @@ def test_accepting_a_review_by_post_pays_the_order_in_the_name_of_staff(
 
 def test_a_review_without_money_stays_open_and_says_why(staff: Client) -> None:
     order = PendingOrderFactory()
-    review = _review(order, "cs_1")
+    review = _review(order, "ch_1", Review.Reason.SECOND)
 
     staff.post(reverse("admin:orders_review_accept", args=[review.pk]), SENT)
 
