@@ -121,7 +121,7 @@ def _succeeded(
 ) -> None:
     _book(order, refund, reading, at)
     if refund.is_restocked:
-        stock.take_back(quantities=_units(refund), reference=order.number, at=at)
+        stock.take_back(quantities=units(refund), reference=order.number, at=at)
     is_all = not sums.is_any(sums.booked(order))
     by = refund.by_user_id
     orders.money_went_back(order=order, is_all=is_all, cause=cause, at=at, by=by)
@@ -238,7 +238,7 @@ def _answer_reviews(order: Order, refund: Refund, at: datetime) -> None:
 
 def _take_again(order: Order, refund: Refund, at: datetime) -> None:
     try:
-        orders.take_again(order=order, quantities=_units(refund), at=at)
+        orders.take_again(order=order, quantities=units(refund), at=at)
     except InsufficientStock:
         orders.open_review(
             order=order,
@@ -250,7 +250,7 @@ def _take_again(order: Order, refund: Refund, at: datetime) -> None:
         )
 
 
-def _units(refund: Refund) -> dict[int, int]:
+def units(refund: Refund) -> dict[int, int]:
     """Return the units by variant id that the refund is for."""
     lines = refund.lines.select_related("line")
     return {row.line.variant_id: row.quantity for row in lines}

@@ -7,7 +7,7 @@ from django.db import transaction
 from orders import services as orders
 from orders.models import Order, Review, Status
 from payments.models import PaymentAttempt, Refund, RefundLine
-from payments.services import attempts, refunds, resolving, sums
+from payments.services import attempts, refund_news, refunds, resolving, sums
 from payments.services.refunds import CannotRefund
 from shop.faults import fault_point
 
@@ -42,9 +42,8 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
     if order.is_pending and not (is_uncounted or sums.is_any(sums.kept(order))):
         raise CannotAccept("No money was received for this order, or it is on its way back.")
     if review.reason == Review.Reason.STOCK and order.is_paid:
-        lines = RefundLine.objects.filter(refund__key=review.cause)
-        quantities = dict(lines.values_list("line__variant_id", "quantity"))
-        orders.take_again(order=order, quantities=quantities, at=at)
+        failed = order.refunds.get(key=review.cause)
+        orders.take_again(order=order, quantities=refund_news.units(failed), at=at)
     resolving.resolve(
         order=order, review=review, resolution=Review.Resolution.ACCEPTED, at=at, by=by
     )
