@@ -35,7 +35,7 @@ from shop.services import InsufficientStock  # noqa: E402
 
 _STEP_SECONDS = 0.2
 _BY = 1
-_METHODS = ("pm_card_visa",) * 4 + ("pm_card_visa_chargeDeclined", "pm_success_de")
+_METHODS = (*["pm_card_visa"] * 3, "pm_card_visa_chargeDeclined", *["pm_success_de"] * 2)
 # What the services answer when a thing cannot be done just now.
 _REFUSALS = (
     attempts.NotPayable,
@@ -87,7 +87,13 @@ def pay_by_intent(dice: random.Random) -> None:
     if order is None:
         return
     attempt = attempts.open_attempt(order_id=order.pk, kind=PaymentAttempt.Kind.INTENT, at=now())
-    if dice.random() < 0.8:
+    whim = dice.random()
+    if whim < 0.1:
+        # The buyer prefers Stripe's own page after all.
+        attempts.open_attempt(order_id=order.pk, kind=PaymentAttempt.Kind.CHECKOUT, at=now())
+    elif whim < 0.2:
+        canceling.cancel(order_id=order.pk, reason=Reason.BUYER, at=now())
+    elif whim < 0.9:
         requests.post(
             f"{settings.STRIPE_API_HOST}/v1/payment_intents/{attempt.intent_id}/confirm",
             data={

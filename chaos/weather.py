@@ -45,6 +45,8 @@ _OPEN_DISPUTES = (
     "needs_response",
     "under_review",
 )
+_INQUIRY_STEPS = ("submit", "close", "close", "escalate")
+_DISPUTE_STEPS = ("submit", "win", "lose")
 
 
 class Weather:
@@ -150,7 +152,7 @@ class Weather:
         for dispute in disputes:
             if dice.random() < share / 3:
                 is_inquiry = dispute["status"].startswith("warning")
-                steps = ("submit", "close", "escalate") if is_inquiry else ("submit", "win", "lose")
+                steps = _INQUIRY_STEPS if is_inquiry else _DISPUTE_STEPS
                 step = dice.choice(steps)
                 self._ask(f"disputes/{dispute['id']}", {"action": step}, f"dispute {step}")
         return len(debits) + len(refunds) + len(disputes)
@@ -168,9 +170,9 @@ class Weather:
             self._ask("refunds", intent, "full refund in the dashboard")
         elif what < 0.26:
             self._ask("disputes", intent, "dispute")
-        elif what < 0.31:
+        elif what < 0.34:
             self._ask("disputes", intent | {"inquiry": True}, "inquiry")
-        elif what < 0.4:
+        elif what < 0.43:
             done = self.listed("refund", "succeeded")
             if done:
                 refund = self._dice.choice(done)["id"]
