@@ -20,7 +20,7 @@ __all__ = ["HOST", "PROJECT", "Town", "free_port"]
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Between two troubles of the same process: it must come up and work in between.
-_LIVES_SECONDS = (12.0, 36.0)
+_LIVES_SECONDS = (20.0, 60.0)
 _UP_WITHIN_SECONDS = 180
 # gunicorn's word for a child that somebody killed.
 _CHILD_KILLED = b"was sent SIGKILL"
@@ -172,7 +172,7 @@ class Town:
                     self._died[f"{name} ended with status {process.returncode}"] += 1
                 self._start(name)
             elif time.monotonic() > self._until[name]:
-                if name in _WEBS and self._dice.random() < 0.7:
+                if name in _WEBS and not self._point[name] and self._dice.random() < 0.7:
                     self._kill_child(name)
                     self._until[name] += self._dice.uniform(*_LIVES_SECONDS)
                 else:
@@ -191,6 +191,9 @@ class Town:
         self._random_deaths[name] -= at_random
         self._killed["at random"] += at_random
         self._killed[self._point[name] or "at random"] += new - at_random
+        if self._point[name] and new > at_random:
+            # Its next child would die there too, and the next: nobody could buy here.
+            self._until[name] = 0
 
     def calm(self) -> None:
         """End everything, then start web and one worker that nothing happens to."""

@@ -298,6 +298,13 @@ def resolve_review(
     note(order=order, reason=Reason.REVIEW_RESOLVED, cause=review.cause, at=at, by=by)
 
 
+def reopen_review(*, order: Order, review: Review, at: datetime) -> None:
+    """Ask a question anew, as its answer came to nothing."""
+    review.resolution, review.resolved_at, review.resolved_by_id = "", None, None
+    review.save(update_fields=["resolution", "resolved_at", "resolved_by_id"])
+    note(order=order, reason=Reason.REVIEW_OPENED, cause=review.cause, at=at)
+
+
 def _quantities(order: Order) -> dict[int, int]:
     return {line.variant_id: line.quantity for line in order.lines.all()}
 

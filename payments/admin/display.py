@@ -16,7 +16,8 @@ from unfold.decorators import display
 from accounts.models import User
 from shop.money import UnsupportedCurrency, format_minor
 
-_SECRET = re.compile(r'("client_secret": ")[^"]+')
+# An intent's secret, and the signature of a link to an order.
+_SECRETS = re.compile(r'("client_secret": "|/orders/[^/"]+/)[^/"]+')
 
 Method = TypeVar("Method", bound=Callable[..., object])
 
@@ -79,7 +80,7 @@ def at_stripe(path: str, stripe_id: str) -> SafeString:
 def pretty_json(value: Any) -> SafeString:
     """Return JSON as text that people can read, with nothing in it taken for HTML.
 
-    By an intent's client secret its buyer pays: it is for nobody else's eyes.
+    By an intent's client secret its buyer pays, and by his link he cancels: for nobody else's eyes.
     """
-    text = _SECRET.sub(r"\1***", json.dumps(value, indent=2, ensure_ascii=False))
+    text = _SECRETS.sub(r"\1***", json.dumps(value, indent=2, ensure_ascii=False))
     return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)

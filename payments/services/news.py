@@ -90,9 +90,10 @@ def _of_charge(event_type: str, told: Told) -> News | None:
     payment = _payment(told.get("payment_intent"))
     if payment is None:
         return None
-    has_moved = {charge.id: charge.moved is not None for charge in payment.charges}
-    if told.get("balance_transaction"):
-        _require_fresh(has_moved.get(told["id"], True), f"the fee of {told['id']} is not known")
+    if told.get("balance_transaction") and told["status"] == "succeeded":
+        moved = {charge.id for charge in payment.charges if charge.moved}
+        # A reading from before the payment does not even know the charge.
+        _require_fresh(told["id"] in moved, f"the fee of {told['id']} is not known")
     if event_type != "charge.refunded":
         return News(payment)
     refunds = gateway.refunds_of_intent(told["payment_intent"])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import services as orders
 from orders.models import Order, OrderMail, Reason, Review
@@ -188,6 +188,8 @@ def failed(*, order: Order, refund: Refund, cause: str, at: datetime) -> None:
     """
     is_all_back = not sums.is_any(sums.booked(order))
     orders.refund_failed(order=order, is_all_back=is_all_back, cause=cause, at=at)
+    if not is_all_back:
+        _ask_for_units_again(order, at)
     is_kept = sums.unrefunded_minor(order=order, charge_id=refund.charge_id) > 0
     if is_kept and not _is_asked(order, refund):
         told = order.mails.filter(kind=OrderMail.Kind.REFUND_FAILED, cause=str(refund.key))
@@ -199,6 +201,16 @@ def failed(*, order: Order, refund: Refund, cause: str, at: datetime) -> None:
             at=at,
             is_told=refund.source != Refund.Source.AUTOMATIC or told.exists(),
         )
+
+
+def _ask_for_units_again(order: Order, at: datetime) -> None:
+    """Reopen the questions about missing units that a refund had answered, if none of it stands."""
+    standing = Refund.objects.filter(review=OuterRef("pk")).exclude(state__in=_BAD_ENDS)
+    answered = order.reviews.filter(
+        reason=Review.Reason.STOCK, resolution=Review.Resolution.REFUNDED
+    )
+    for review in answered.exclude(Exists(standing)):
+        orders.reopen_review(order=order, review=review, at=at)
 
 
 def _is_asked(order: Order, refund: Refund) -> bool:

@@ -106,6 +106,9 @@ def ask(
         raise CannotRefund(
             "Its units are on the shelf already: refund it without putting any back."
         )
+    is_answer = review is not None and review.reason == Review.Reason.STOCK
+    if quantities and not is_answer and _are_units_missing(order):
+        raise CannotRefund("Units of this order are missing: answer that review first.")
     handed_over = unsent_first(order=order, quantities=quantities) | dict(handed_over or {})
     capture = check(
         order=order,
@@ -131,6 +134,11 @@ def ask(
         note=note,
         review=review,
     )
+
+
+def _are_units_missing(order: Order) -> bool:
+    """Tell whether a person is asked about units that an earlier refund had put back."""
+    return order.reviews.open().filter(reason=Review.Reason.STOCK).exists()
 
 
 def unsent_first(*, order: Order, quantities: Mapping[int, int]) -> dict[int, int]:

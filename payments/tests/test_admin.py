@@ -119,6 +119,18 @@ def test_the_buyers_link_by_which_he_cancels_is_shown_to_who_may_cancel(client: 
     assert shown == [False, True]
 
 
+def test_what_stripe_was_asked_for_is_shown_without_the_buyers_link(
+    staff: Client, sandbox: Any
+) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+
+    shown = staff.get(_detail(attempt)).content.decode()
+
+    assert links.path(attempt.order) in attempt.params["cancel_url"]
+    assert f"/orders/{attempt.order.number}/***" in shown
+    assert links.sign(attempt.order.number) not in shown
+
+
 def test_an_orders_page_tells_its_whole_story(staff: Client, sandbox: Any) -> None:
     attempt = support.checkout(support.cart_with(VariantFactory(price_minor=12_00), quantity=2))
     sandbox.pay(attempt.url)

@@ -244,3 +244,56 @@ def test_units_that_are_for_sale_are_not_put_on_the_shelf_once_more(sandbox: Any
     review.refresh_from_db()
     assert (review.resolution, on_hand(variant)) == ("refunded", 0)
     assert not any(fulfilling.left_to_hand_over(order).values())
+
+
+@pytest.mark.parametrize("restock", [True, False])
+def test_missing_units_are_refunded_by_the_answer_to_their_question_alone(
+    sandbox: Any, restock: bool
+) -> None:
+    order, variant, review = owed_and_gone(sandbox)
+    before = order.refunds.count()
+
+    with pytest.raises(CannotRefund, match="answer that review first"):
+        ask(order, 5_00, quantities={review_line(review): 1}, restock=restock)
+
+    assert (order.refunds.count(), on_hand(variant)) == (before, 0)
+
+
+def review_line(review: Review) -> int:
+    """Return the key of the line whose unit a question is about."""
+    return Refund.objects.get(key=review.cause).lines.get().line_id
+
+
+def test_a_refund_for_missing_units_that_fails_has_the_question_asked_again(sandbox: Any) -> None:
+    order, variant, review = owed_and_gone(sandbox)
+    answer = reviews.refund(review_id=review.pk, by=7, at=support.stripe_now())
+    support.run_jobs()
+    answer.refresh_from_db()
+
+    decide(sandbox, answer, "failed")
+
+    review.refresh_from_db()
+    assert (review.resolution, review.resolved_at, review.resolved_by_id) == ("", None, None)
+    assert (order.reviews.open().count(), on_hand(variant)) == (1, 0)
+    at = support.stripe_now()
+    adjust(variant_id=variant.pk, difference=1, reason="found", at=at)
+    reviews.accept(review_id=review.pk, by=7, at=at)
+    assert on_hand(variant) == 0
+    assert fulfilling.left_to_hand_over(order)[review_line(review)] == 1
+    assert audits.found() == {}
+
+
+def test_all_money_that_comes_back_from_the_dashboard_has_it_asked_again_too(sandbox: Any) -> None:
+    order, variant, review = owed_and_gone(sandbox)
+    made = sandbox.refund_in_dashboard(intent_of(order))
+    support.hear_all(sandbox)
+    review.refresh_from_db()
+    assert (review.resolution, support.reread(order).status) == ("refunded", Status.REFUNDED)
+
+    sandbox.decide_refund(made["id"], "failed")
+    support.hear_all(sandbox)
+
+    review.refresh_from_db()
+    assert (review.resolution, support.reread(order).status) == ("", Status.FULFILLED)
+    assert on_hand(variant) == 0
+    assert audits.found() == {}

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Order
 from payments.models import InboxEvent
-from payments.services import counters, inbox, news, retention, settling
+from payments.services import attempts, counters, inbox, news, retention, settling
 from payments.services.settling import StaleRead
 from payments.tasks import requeue_stranded_events
 from payments.tests import support
@@ -218,6 +218,23 @@ def test_a_reading_that_knows_less_than_its_event_is_asked_for_again(
     if event_type != "payment_intent.canceled":
         assert news.read(as_read) is not None
     assert order.ledger.filter(kind__in=["refund", "dispute"]).count() == 0
+
+
+@pytest.mark.parametrize("lagging", ["/v1/checkout/sessions", "/v1/charges"])
+def test_a_fee_is_not_lost_to_a_reading_that_lags_behind(sandbox: Any, lagging: str) -> None:
+    attempt = support.checkout(support.cart_with(VariantFactory()))
+    sandbox.pay(attempt.url)
+    attempts.reconcile(attempt=attempt, at=support.stripe_now())
+    sandbox.post("clock", advance=10)
+    told = next(told for told in sandbox.events() if told["type"] == "charge.updated")
+    row = event("charge.updated", told["data"]["object"])
+    sandbox.fault(kind="stale_read", path=lagging, times=1)
+
+    with pytest.raises(StaleRead, match="fee"):
+        inbox.process(inbox_id=row.pk, at=now())
+
+    inbox.process(inbox_id=row.pk, at=now())
+    assert list(attempt.ledger.values_list("kind", flat=True)) == ["capture", "fee"]
 
 
 def test_the_end_of_an_inquiry_that_escalated_since_is_old_news(sandbox: Any) -> None:

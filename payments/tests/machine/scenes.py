@@ -61,8 +61,9 @@ _ANSWERS = (
     (("settle_by_hand", {"which": 0, "is_paid": True, "form": UUID(int=1)}),),
 )
 
-_MOVES = tuple(
-    (("move_dispute", {"which": 0, "action": action}),) for action in ("submit", "lose", "win")
+_MOVES = (
+    *((("move_dispute", {"which": 0, "action": action}),) for action in ("submit", "win")),
+    (("move_dispute", {"which": 0, "action": "lose"}), _HEAR, ("put_back", {"which": 0})),
 )
 _ENDS = tuple(
     (("decide_refund", {"which": 0, "outcome": outcome}),) for outcome in ("succeeded", "failed")
@@ -120,7 +121,7 @@ SCENES = {
     ),
     "a dispute is open": Scene(
         (_BUY, _HEAR, _DISPUTE, _HEAR),
-        does={"dispute", "move_dispute"},
+        does={"dispute", "move_dispute", "put_back"},
         deaths=2,
         fails="/v1/disputes",
         then=_MOVES,

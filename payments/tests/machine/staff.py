@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from orders.models import Order, Reason, Review, Status
-from payments.models import LedgerEntry, Refund
+from payments.models import Dispute, LedgerEntry, Refund
 from payments.services import canceling, fulfilling, manual, refunds, reviews, sums
 from payments.services.manual import Entry
 from payments.tests.machine.world import ANY, STAFF, NothingThere, World, pick, step
@@ -104,6 +104,12 @@ class Office(World):
         order = pick(Order.objects.filter(status=Status.PAID).order_by("pk"), which)
         left = {pk: n for pk, n in fulfilling.left_to_hand_over(order).items() if n}
         fulfilling.hand_over(order_id=order.pk, quantities=left, by=STAFF, at=now())
+
+    @step("lost", which=ANY)
+    def put_back(self, which: int) -> None:
+        lost = Order.objects.filter(status=Status.PAID, disputes__status=Dispute.Status.LOST)
+        order = pick(lost.distinct().order_by("pk"), which)
+        fulfilling.put_back(order_id=order.pk, by=STAFF, at=now())
 
     def _enter(
         self, order: Order, amount_minor: int, currency: str, form: UUID, review_id: int | None

@@ -27,7 +27,7 @@ from payments import gateway, tasks
 from payments.retries import PASSING, seconds_until_retry
 from payments.services.attempts import NotPayable
 from payments.services.canceling import CannotCancel
-from payments.services.fulfilling import CannotHandOver
+from payments.services.fulfilling import CannotHandOver, CannotPutBack
 from payments.services.manual import CannotBook
 from payments.services.placing import AlreadyPaid, CannotPlace
 from payments.services.refunds import CannotRefund
@@ -93,6 +93,7 @@ REFUSED: tuple[type[BaseException], ...] = (
     CannotCancel,
     CannotHandOver,
     CannotPlace,
+    CannotPutBack,
     CannotRefund,
     InsufficientStock,
     NotPayable,
@@ -117,6 +118,8 @@ _COUNTS = {
     "refunded": "payments_refund WHERE stripe_id IS NOT NULL",
     "paid": "orders_order WHERE status = 'paid'",
     "free": "orders_order WHERE status = 'paid' AND total_minor = 0",
+    "lost": """orders_order AS o WHERE status = 'paid'
+         AND EXISTS (SELECT FROM payments_dispute WHERE order_id = o.id AND status = 'lost')""",
     "captures": "payments_ledgerentry WHERE kind = 'capture'",
     "reviews": "orders_review WHERE resolved_at IS NULL",
     "jobs": "procrastinate_jobs WHERE status = 'todo' AND task_name NOT LIKE '%mirror%'",
