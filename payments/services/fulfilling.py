@@ -60,9 +60,12 @@ def put_back(*, order_id: int, by: int, at: datetime) -> None:
         raise CannotPutBack(why)
     if sums.kept(order) == sums.undisputed(order):
         raise CannotPutBack("No bank took back money of this order.")
+    if order.refunds.unfinished().filter(lines__isnull=False).exists():
+        # Should it fail, its units would be neither for sale nor to be sent.
+        raise CannotPutBack("Units are in a refund that is on its way. Its outcome decides first.")
     left = {pk: units for pk, units in left_to_hand_over(order).items() if units}
     if not left:
-        raise CannotPutBack("All of its units are handed over, or in a refund.")
+        raise CannotPutBack("All of its units are handed over or refunded.")
     orders.put_back(order=order, quantities=left, cause=str(by), by=by, at=at)
 
 

@@ -202,14 +202,14 @@ def test_what_stayed_here_is_for_sale_again_once_a_bank_kept_the_money(sandbox: 
 
 @pytest.mark.parametrize("why", ["No bank", "disputed", "review", "in a refund"])
 def test_nothing_is_put_back_that_may_still_be_owed(sandbox: Any, why: str) -> None:
-    order = paid_order(sandbox, VariantFactory(sku="A", price_minor=12_00))
+    order = paid_order(sandbox, VariantFactory(sku="A", price_minor=12_00), VariantFactory())
     match why:
         case "disputed":
             sandbox.dispute(intent_of(order))
             support.hear_all(sandbox)
         case "in a refund":
             lose(sandbox, order, amount=5_00)
-            ask(order, 1_00, quantities={order.lines.get().pk: 1})
+            ask(order, 1_00, quantities={order.lines.get(sku="A").pk: 1})
         case "review":
             lose(sandbox, order)
             reason = Review.Reason.REFUND

@@ -133,7 +133,7 @@ def check_sales() -> None:
                 for row in refund.lines.select_related("line"):
                     expected[row.line.variant_id] += row.quantity
         for event in order.events.filter(reason="put_back"):
-            # A refund that was on its way then, and came to nothing, left its units out of it.
+            # Units of a refund that failed only later were not among them.
             for moved in StockMovement.objects.filter(
                 kind="returned", reference=order.number, moved_at=event.happened_at
             ):

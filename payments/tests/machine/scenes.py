@@ -61,9 +61,11 @@ _ANSWERS = (
     (("settle_by_hand", {"which": 0, "is_paid": True, "form": UUID(int=1)}),),
 )
 
+_LOSE = ("move_dispute", {"which": 0, "action": "lose"})
 _MOVES = (
     *((("move_dispute", {"which": 0, "action": action}),) for action in ("submit", "win")),
-    (("move_dispute", {"which": 0, "action": "lose"}), _HEAR, ("put_back", {"which": 0})),
+    (_LOSE,),
+    (_LOSE, _HEAR, ("put_back", {"which": 0})),
 )
 _ENDS = tuple(
     (("decide_refund", {"which": 0, "outcome": outcome}),) for outcome in ("succeeded", "failed")
