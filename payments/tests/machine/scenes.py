@@ -62,7 +62,7 @@ _ANSWERS = (
 )
 
 _LOSE = ("move_dispute", {"which": 0, "action": "lose"})
-_MOVES = (
+_MOVES: tuple[Steps, ...] = (
     *((("move_dispute", {"which": 0, "action": action}),) for action in ("submit", "win")),
     (_LOSE,),
     (_LOSE, _HEAR, ("put_back", {"which": 0})),
