@@ -52,10 +52,10 @@ def _give_back(order: Order, *, kept: int) -> None:
 
 
 def found(*names: str, hours: int = 0) -> dict[str, list[str]]:
-    """Return what each check names, of those that name anything."""
+    """Return what each check names, of those that name anything, in the order of the words."""
     at = support.stripe_now() + timedelta(hours=hours)
     named = {
-        check.name: [offender.what for offender in checks.offenders(check, at=at)]
+        check.name: sorted(offender.what for offender in checks.offenders(check, at=at))
         for check in checks.CHECKS
         if not names or check.name in names
     }

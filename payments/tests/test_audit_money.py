@@ -222,7 +222,7 @@ def test_what_follows_a_payment_that_is_not_booked(shop: dict[str, Order]) -> No
     refund = a_refund(capture)
     support.dispute_row(shop["paid"], "du_1", charge_id="ch_none")
 
-    assert found() == {"charges": [f"row of refund {refund.key}", "row of dispute du_1"]}
+    assert found() == {"charges": ["row of dispute du_1", f"row of refund {refund.key}"]}
 
 
 def test_a_refund_that_is_not_as_booked(shop: dict[str, Order]) -> None:

@@ -35,7 +35,8 @@ from shop.models import Variant
 from shop.tests.factories import VariantFactory
 from shop.tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What runs here is measured elsewhere.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
 # The rest has crash tests of its own: payments/tests/test_provision_webhook.py and
 # shop/tests/test_renditions.py.

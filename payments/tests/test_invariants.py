@@ -20,6 +20,8 @@ from payments.tests.machine.world import STEPS, die
 EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "0"))
 
 
+# Measuring would double its minutes, and each line that it runs is a test's of its own too.
+@pytest.mark.no_cover
 # Each example has a transaction of its own, which an outer one would hold together.
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("settings", "empty_queue")

@@ -20,7 +20,8 @@ from payments.tests.snapshots import ASKED, everything
 from shop.clock import now
 from shop.tests.factories import VariantFactory
 
-pytestmark = pytest.mark.django_db
+# What runs here is measured elsewhere.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 HOUR, THREE_DAYS = timedelta(hours=1), timedelta(days=3)
 

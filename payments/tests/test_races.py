@@ -30,7 +30,12 @@ from shop.services import InsufficientStock
 from shop.tests.factories import VariantFactory
 from shop.tests.waiting import wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+# What runs here is measured elsewhere.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("empty_queue"),
+    pytest.mark.no_cover,
+]
 
 
 def buy(cart: Cart, name: str) -> PaymentAttempt:
