@@ -316,8 +316,8 @@ def test_a_trigger_that_refuses_nothing_any_more(shop: dict[str, Order], body: s
 
     assert found() == {
         "append_only": [
-            "table payments_ledgerentry",
             "table orders_orderevent",
+            "table payments_ledgerentry",
             "table shop_stockmovement",
         ]
     }
