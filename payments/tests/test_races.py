@@ -30,12 +30,7 @@ from shop.services import InsufficientStock
 from shop.tests.factories import VariantFactory
 from shop.tests.waiting import wait_until
 
-# What runs here is measured elsewhere.
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_queue"),
-    pytest.mark.no_cover,
-]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def buy(cart: Cart, name: str) -> PaymentAttempt:

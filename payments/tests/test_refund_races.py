@@ -27,12 +27,7 @@ from payments.tests.money_back import (
 from payments.tests.threads import all_at_once
 from shop.tests.factories import VariantFactory
 
-# What runs here is measured elsewhere.
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_queue"),
-    pytest.mark.no_cover,
-]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def test_two_of_staff_who_refund_all_of_it_at_once_refund_it_once(sandbox: Any) -> None:
