@@ -280,8 +280,11 @@ def _look_for(attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = Close
 @transaction.atomic(durable=True)
 def _close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
     orders.lock(attempt.order_id)
+    ended_id = attempt.stripe_id
     attempt.refresh_from_db()
-    settling.close(attempt, closed_as)
+    # What was not found may have come into being since, and then it can be paid.
+    if attempt.stripe_id == ended_id:
+        settling.close(attempt, closed_as)
 
 
 def _tags(order: Order, attempt: PaymentAttempt) -> dict[str, str]:

@@ -17,8 +17,9 @@ from cart import services as cart_services
 from cart.models import Cart
 from orders.models import Order, Reason, Status
 from orders.tests.factories import PendingOrderFactory
+from payments import gateway
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
-from payments.services import attempts, canceling, holds, inbox
+from payments.services import attempts, canceling, holds, inbox, settling
 from payments.services.attempts import NotPayable, open_attempt
 from payments.services.canceling import CannotCancel
 from payments.services.placing import CannotPlace
@@ -334,3 +335,42 @@ def test_both_flows_asked_for_at_once_leave_one_that_can_be_paid(sandbox: Any) -
     payable = {found["id"] for found in sessions if found["status"] == "open"}
     payable |= {found["id"] for found in intents if found["status"] != "canceled"}
     assert payable == {attempt.stripe_id for attempt in live}
+
+
+@pytest.mark.parametrize(
+    ("kind", "create", "path", "ended"),
+    [
+        (PaymentAttempt.Kind.CHECKOUT, gateway.create_session, "checkout/sessions", "expired"),
+        (PaymentAttempt.Kind.INTENT, gateway.create_intent, "payment_intents", "canceled"),
+    ],
+)
+def test_a_payment_that_comes_into_being_while_it_is_given_up_is_ended(
+    sandbox: Any, kind: PaymentAttempt.Kind, create: Any, path: str, ended: str
+) -> None:
+    order = an_order(VariantFactory())
+    at = support.stripe_now()
+    sandbox.fault(kind="refuse")
+    with pytest.raises(gateway.Unreachable):
+        open_attempt(order_id=order.pk, at=at, kind=kind)
+    attempt = order.attempts.get()
+    has_lock = Event()
+
+    def answer() -> None:
+        with transaction.atomic():
+            Order.objects.select_for_update().get(pk=order.pk)
+            has_lock.set()
+            # The other has looked for it in vain, and waits to close it.
+            wait_until_somebody_waits()
+            payment = create(params=attempt.params, idempotency_key=attempt.idempotency_key)
+            assert settling.settle(payment=payment, cause="", at=at).attempt.state == "open"
+
+    def give_up() -> None:
+        has_lock.wait()
+        canceling.cancel(order_id=order.pk, reason=Reason.BUYER, at=at)
+
+    all_at_once([answer, give_up])
+
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.closed_as) == ("closed", "canceled")
+    assert support.reread(order).status == Status.CANCELED
+    assert support.stripe_get(f"{path}/{attempt.stripe_id}")["status"] == ended
