@@ -280,10 +280,10 @@ def _look_for(attempt: PaymentAttempt, at: datetime, closed_as: ClosedAs = Close
 @transaction.atomic(durable=True)
 def _close(attempt: PaymentAttempt, closed_as: ClosedAs) -> None:
     orders.lock(attempt.order_id)
-    ended_id = attempt.stripe_id
+    seen_id = attempt.stripe_id
     attempt.refresh_from_db()
     # What was not found may have come into being since, and then it can be paid.
-    if attempt.stripe_id == ended_id:
+    if attempt.stripe_id == seen_id:
         settling.close(attempt, closed_as)
 
 
