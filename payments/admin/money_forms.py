@@ -186,6 +186,7 @@ class RefundForm(MoneyForm):
                 amount_minor=self.amount_minor,
                 quantities=self.quantities,
                 handed_over=self.handed_over,
+                restock=self.cleaned_data["restock"],
             )
         except refunds.CannotRefund as error:
             raise ValidationError(str(error)) from error

@@ -102,13 +102,6 @@ def ask(
             raise CannotRefund("This form was sent before. Please open it again.")
         return asked_before
     quantities = quantities or {}
-    if restock and orders.was_put_back(order):
-        raise CannotRefund(
-            "Its units are on the shelf already: refund it without putting any back."
-        )
-    is_answer = review is not None and review.reason == Review.Reason.STOCK
-    if quantities and not is_answer and _are_units_missing(order):
-        raise CannotRefund("Units of this order are missing: answer that review first.")
     handed_over = unsent_first(order=order, quantities=quantities) | dict(handed_over or {})
     capture = check(
         order=order,
@@ -116,6 +109,8 @@ def ask(
         amount_minor=amount_minor,
         quantities=quantities,
         handed_over=handed_over,
+        restock=restock,
+        review=review,
     )
     return _create(
         order=order,
@@ -136,11 +131,6 @@ def ask(
     )
 
 
-def _are_units_missing(order: Order) -> bool:
-    """Tell whether a person is asked about units that an earlier refund had put back."""
-    return order.reviews.open().filter(reason=Review.Reason.STOCK).exists()
-
-
 def unsent_first(*, order: Order, quantities: Mapping[int, int]) -> dict[int, int]:
     """Return how many of units by line id had left the house, if those that had not go first."""
     unsent = fulfilling.left_to_hand_over(order)
@@ -154,8 +144,10 @@ def check(
     amount_minor: int,
     quantities: Mapping[int, int],
     handed_over: Mapping[int, int],
+    restock: bool,
+    review: Review | None = None,
 ) -> LedgerEntry:
-    """Return the capture of a charge that so much may be asked back of; raises CannotRefund."""
+    """Return the capture of a charge of which `ask` would ask for so much; raises CannotRefund."""
     capture = _capture(order, charge_id)
     if capture is None:
         raise CannotRefund("This order has no such payment.")
@@ -164,6 +156,7 @@ def check(
         is_disputed = sums.withheld_minor(order=order, charge_id=charge_id) > 0
         raise CannotRefund(_what_is_left(capture, left, is_disputed=is_disputed))
     _check_units(order, quantities, handed_over)
+    _check_shelf(order, quantities, restock=restock, review=review)
     return capture
 
 
@@ -203,6 +196,20 @@ def _check_units(
                 f"Of “{line.title}” {left - unsent} can be refunded that had been handed over, and "
                 f"{unsent} that had not."
             )
+
+
+def _check_shelf(
+    order: Order, quantities: Mapping[int, int], *, restock: bool, review: Review | None
+) -> None:
+    """Refuse to put units back that were, and to refund units while some are being looked for."""
+    if restock and orders.was_put_back(order):
+        raise CannotRefund(
+            "Its units are on the shelf already: refund it without putting any back."
+        )
+    is_answer = review is not None and review.reason == Review.Reason.STOCK
+    missing = order.reviews.open().filter(reason=Review.Reason.STOCK)
+    if quantities and not is_answer and missing.exists():
+        raise CannotRefund("Units of this order are missing: answer that review first.")
 
 
 def give_back(

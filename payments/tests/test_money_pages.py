@@ -227,6 +227,24 @@ def test_a_wrong_form_is_shown_again_with_the_reason(
     assert words in str(answer.context["form"].errors)
 
 
+def test_what_staff_cannot_ask_for_is_said_before_they_confirm_it(
+    staff: Client, sandbox: Any
+) -> None:
+    order = paid_order(sandbox)
+    orders.open_review(
+        order=order,
+        reason=Review.Reason.STOCK,
+        cause="refund",
+        detail="A unit is gone.",
+        at=support.stripe_now(),
+    )
+
+    answer = staff.post(page_of(order, "refund"), refund_form(staff, order))
+
+    assert (answer.status_code, Refund.objects.count()) == (422, 0)
+    assert "answer that review first" in str(answer.context["form"].errors)
+
+
 def test_what_is_to_be_changed_is_shown_again_and_nothing_done(staff: Client, sandbox: Any) -> None:
     order = paid_order(sandbox)
     form = refund_form(staff, order, what="amount", amount="1")
