@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 from django.test import Client
 
 from accounts.tests.factories import UserFactory
@@ -17,6 +16,7 @@ from orders import links
 from orders.tests.factories import PendingOrderFactory
 from payments.tests import support
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import impatient
 
 POLICY = {
     "default-src 'self'",
@@ -213,12 +213,8 @@ def test_a_lock_that_does_not_come_is_a_kind_503(
     VariantFactory()
     with psycopg.connect(process_environment["DATABASE_URL"]) as other:
         other.execute("LOCK TABLE shop_product IN ACCESS EXCLUSIVE MODE")
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '50ms'")
-        try:
+        with impatient():
             answer = Client().get("/")
-        finally:
-            connection.close()
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     assert "Nothing is lost" in answer.content.decode()

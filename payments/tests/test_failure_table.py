@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 
@@ -26,6 +26,7 @@ from payments.services.settling import StaleRead
 from payments.tests import support
 from payments.tests.browsing import checkout_form, order_by_form, signed, title_of, visitor
 from shop.tests.factories import VariantFactory
+from shop.tests.waiting import impatient
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).resolve().parents[2]
@@ -342,12 +343,8 @@ def test_the_service_waits_for_a_lock_only_so_long(
     settle = partial(attempts.reconcile, attempt=attempt, at=support.stripe_now())
     with psycopg.connect(process_environment["DATABASE_URL"]) as other:
         other.execute("SELECT FROM orders_order FOR NO KEY UPDATE")
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '50ms'")
-
-        with pytest.raises(OperationalError):
+        with impatient(), pytest.raises(OperationalError):
             settle()
-    connection.close()
 
     assert support.reread(attempt.order).status == Status.PENDING
     assert not LedgerEntry.objects.exists()
