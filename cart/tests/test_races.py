@@ -20,6 +20,7 @@ from cart.services import Change
 from cart.tests.factories import CartFactory, CartLineFactory
 from shop.models import Variant
 from shop.tests.factories import VariantFactory
+from shop.tests.locks import is_somebody_waiting
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMIT = settings.CART_LINE_LIMIT
@@ -54,19 +55,9 @@ def overlapping(first: Callable[[], object], second: Callable[[], T]) -> T:
         with transaction.atomic():
             first()
             outcome = pool.submit(run)
-            while not (outcome.done() or is_awaited()):
+            while not (outcome.done() or is_somebody_waiting()):
                 pass
         return outcome.result()
-
-
-def is_awaited() -> bool:
-    """Tell whether another connection waits for a lock of this one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks"
-            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def quantities(cart: Cart) -> dict[int, int]:

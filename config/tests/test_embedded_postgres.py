@@ -4,8 +4,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from environ import Env
 
 from config import embedded_postgres
+from shop.tests.waiting import wait_until
 
 PATIENCE_SECONDS = 20
 # A process that uses the server until it is killed.
@@ -130,7 +130,7 @@ def test_the_next_user_replaces_a_killed_guardian(directory: Path) -> None:
     with embedded_postgres.server(directory):
         (killed,) = guardians(directory)
         os.kill(killed, signal.SIGKILL)
-        await_true(lambda: killed not in guardians(directory))
+        wait_until(lambda: killed not in guardians(directory), seconds=PATIENCE_SECONDS)
 
         with embedded_postgres.server(directory):
             assert len(guardians(directory)) == 1
@@ -211,13 +211,9 @@ def guardians(directory: Path) -> list[int]:
     return found
 
 
-def await_true(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def assert_ended(directory: Path) -> None:
     """Neither a server nor a guardian is left, or will be in a moment."""
-    await_true(lambda: not pid_file(directory).exists() and not guardians(directory))
+    wait_until(
+        lambda: not pid_file(directory).exists() and not guardians(directory),
+        seconds=PATIENCE_SECONDS,
+    )

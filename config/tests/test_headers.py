@@ -16,7 +16,7 @@ from orders import links
 from orders.tests.factories import PendingOrderFactory
 from payments.tests import support
 from shop.tests.factories import VariantFactory
-from shop.tests.waiting import impatient
+from shop.tests.locks import impatient
 
 POLICY = {
     "default-src 'self'",

@@ -26,7 +26,7 @@ from payments.services.settling import StaleRead
 from payments.tests import support
 from payments.tests.browsing import checkout_form, order_by_form, signed, title_of, visitor
 from shop.tests.factories import VariantFactory
-from shop.tests.waiting import impatient
+from shop.tests.locks import impatient
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import override_settings
 
 from cart import services as cart_services
@@ -29,6 +29,7 @@ from shop import services as stock
 from shop.models import StockMovement, Variant
 from shop.services import InsufficientStock
 from shop.tests.factories import VariantFactory
+from shop.tests.locks import is_somebody_waiting
 from shop.tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
@@ -80,7 +81,7 @@ def test_giving_back_and_taking_other_variants_locks_all_of_them_in_order(sandbo
         with transaction.atomic():
             stock.lock([first.pk])
             has_first.set()
-            wait_until_somebody_waits()
+            wait_until(is_somebody_waiting, seconds=10)
             stock.lock([second.pk])
 
     def place_anew() -> None:
@@ -91,21 +92,6 @@ def test_giving_back_and_taking_other_variants_locks_all_of_them_in_order(sandbo
 
     assert outcomes == [None, None]
     assert set(Variant.objects.values_list("reserved", flat=True)) == {1}
-
-
-def wait_until_somebody_waits() -> None:
-    """Return when another connection waits for a lock of this one."""
-    wait_until(is_somebody_waiting, seconds=10)
-
-
-def is_somebody_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks"
-            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-        )
-        (is_waiting,) = cursor.fetchone()
-    return bool(is_waiting)
 
 
 def test_a_button_pressed_four_times_at_once_makes_one_order_and_one_session(sandbox: Any) -> None:
@@ -360,7 +346,7 @@ def test_a_payment_that_comes_into_being_while_it_is_given_up_is_ended(
             Order.objects.select_for_update().get(pk=order.pk)
             has_lock.set()
             # The other has looked for it in vain, and waits to close it.
-            wait_until_somebody_waits()
+            wait_until(is_somebody_waiting, seconds=10)
             payment = create(params=attempt.params, idempotency_key=attempt.idempotency_key)
             assert settling.settle(payment=payment, cause="", at=at).attempt.state == "open"
 

@@ -1,10 +1,7 @@
-"""Waiting for another process or thread: until it has done something, or hardly at all."""
+"""Waiting for what another process or thread brings about."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from django.db import connection
+from collections.abc import Callable
 
 
 def wait_until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
@@ -13,16 +10,3 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
     while not is_so():
         assert time.monotonic() < give_up_at, "waited in vain"
         time.sleep(0.05)
-
-
-@contextmanager
-def impatient() -> Iterator[None]:
-    """Have this thread's connection wait for a lock 50 ms at most."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '50ms'")
-    try:
-        yield
-    finally:
-        # Closing it would not do: from the pool the next test takes it as it is.
-        with connection.cursor() as cursor:
-            cursor.execute("RESET lock_timeout")
