@@ -1,6 +1,6 @@
 """What must hold: the audit's own checks, and the same said again in Python, which shares no code.
 
-Of the invariants of the design the seventh has a test of its own.
+Of the invariants of the design the seventh is judged by the pages, as no row tells of it.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,10 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Sum
+from django.test import Client
+from django.urls import reverse
 
+from orders import links
 from orders.models import Order, OrderLine, Status
 from payments.audit import checks, stripe_side
 from payments.models import InboxEvent, LedgerEntry, PaymentAttempt, Refund
@@ -105,6 +108,16 @@ def _sums(amounts: Iterable[Any]) -> Counter[str]:
     for row in amounts:
         sums[row.currency] += row.amount_minor
     return sums
+
+
+def check_owners(stranger: Client, numbers: Iterable[str]) -> None:
+    """Invariant 7: who signs in finds nobody else's order, nor does a link open another order."""
+    wrong = links.sign("ABCDEFGHJK")
+    for number in numbers:
+        by_number = reverse("payments:order", args=[number])
+        by_link = reverse("payments:order_by_link", args=[number, wrong])
+        assert stranger.get(by_number).status_code == 404
+        assert stranger.get(by_link).status_code == 404
 
 
 def check_surplus() -> None:

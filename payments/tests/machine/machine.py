@@ -6,6 +6,7 @@ from django.apps import apps
 from django.db.models import Model
 from hypothesis.stateful import invariant
 
+from orders.models import Order
 from payments.models import InboxEvent
 from payments.services import inbox
 from payments.tests.machine import checks
@@ -31,7 +32,14 @@ class Shop(Shopping, Office, Banks, Weather):
             checks.check_audit(but=checks.AT_REST_ONLY)
             checks.check_stock()
             checks.check_orders()
+            self._check_owners()
         self.is_sound = True
+
+    def _check_owners(self) -> None:
+        """Let a stranger look at each order once in each of its states: a page takes its time."""
+        moved = set(Order.objects.values_list("number", "status")) - self.refused_to_strangers
+        checks.check_owners(self.stranger, {number for number, _ in moved})
+        self.refused_to_strangers |= moved
 
     def begin(self, bought: list[str], *, is_heard: bool) -> None:
         then = self.scene.then[self.seed % len(self.scene.then)]
@@ -54,6 +62,7 @@ class Shop(Shopping, Office, Banks, Weather):
         checks.check_audit()
         checks.check_stock()
         checks.check_orders()
+        self._check_owners()
         checks.check_sales()
         checks.check_surplus()
         checks.check_rest()

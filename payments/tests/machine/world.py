@@ -248,6 +248,9 @@ class World(RuleBasedStateMachine):
             Cart.objects.create(created_at=support.stripe_now(), user=user)
             for user in (None, self.user)
         ]
+        self.stranger = Client()
+        self.stranger.force_login(UserFactory())
+        self.refused_to_strangers: set[tuple[str, str]] = set()
         support.endpoint_row()
         tasks.read_events(0)
         self.begin(bought, is_heard=is_heard)
