@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.conf import settings
+from django.core.signing import BadSignature, Signer
 
 from cart.models import Cart, CartLine
 from cart.stock import held_quantities
 from shop.models import Variant
+
+_signer = Signer(salt="checkout.fingerprint")
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,19 @@ class Quote:
         lines = sorted((x.variant.pk, x.quantity, x.unit_price_minor) for x in self.lines)
         figures = [lines, self.shipping_minor, self.total_minor, self.currency]
         return hashlib.sha256(json.dumps(figures).encode()).hexdigest()
+
+    @property
+    def signed_fingerprint(self) -> str:
+        """The fingerprint as the buyer carries it back, who cannot have made it up."""
+        return _signer.sign(self.fingerprint)
+
+
+def read_fingerprint(signed: str) -> str:
+    """Return the bare fingerprint; a forged or mangled one comes to nothing, which fits no cart."""
+    try:
+        return _signer.unsign(signed)
+    except BadSignature:
+        return ""
 
 
 def quote(cart: Cart) -> Quote:

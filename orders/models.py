@@ -301,6 +301,9 @@ class Fulfillment(models.Model):
     order = models.ForeignKey(Order, models.PROTECT, related_name="fulfillments")
     by_user_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
     handed_over_at = models.DateTimeField()
+    key = models.UUIDField(
+        null=True, unique=True, help_text="Of the request: sent twice, it hands over once."
+    )
 
     class Meta:
         ordering = ["pk"]

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -133,9 +134,16 @@ def cancel(
             owe_mail(order=order, kind=kind, cause=reason, at=at, facts={"reason": reason})
 
 
-def hand_over(*, order: Order, quantities: Mapping[int, int], by: int, at: datetime) -> Fulfillment:
+def hand_over(
+    *,
+    order: Order,
+    quantities: Mapping[int, int],
+    by: int,
+    at: datetime,
+    key: UUID | None = None,
+) -> Fulfillment:
     """Note that units, by line id, left the house; the caller has checked that they may."""
-    fulfillment = Fulfillment.objects.create(order=order, by_user_id=by, handed_over_at=at)
+    fulfillment = Fulfillment.objects.create(order=order, by_user_id=by, handed_over_at=at, key=key)
     FulfillmentLine.objects.bulk_create(
         FulfillmentLine(fulfillment=fulfillment, line_id=line_id, quantity=quantity)
         for line_id, quantity in quantities.items()

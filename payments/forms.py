@@ -2,20 +2,14 @@
 
 from django import forms
 from django.conf import settings
-from django.core.signing import BadSignature, Signer
 
+from cart.quotes import read_fingerprint
 from orders.countries import name_of
 
-_signer = Signer(salt="checkout.fingerprint")
 _EMAIL_ERRORS = {
     "required": "Enter your e-mail address.",
     "invalid": "Enter an e-mail address like reader@example.com.",
 }
-
-
-def sign_fingerprint(fingerprint: str) -> str:
-    """Return the fingerprint of a quote as the checkout form carries it."""
-    return _signer.sign(fingerprint)
 
 
 def country_choices() -> list[tuple[str, str]]:
@@ -68,11 +62,7 @@ class CheckoutForm(forms.Form):
     fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=200)
 
     def clean_fingerprint(self) -> str:
-        """Return the bare fingerprint; a forged or mangled one fits no quote."""
-        try:
-            return _signer.unsign(self.cleaned_data["fingerprint"])
-        except BadSignature:
-            return ""
+        return read_fingerprint(self.cleaned_data["fingerprint"])
 
     def address(self) -> dict[str, str]:
         """Return the cleaned address, as it is frozen on the order."""
@@ -104,4 +94,9 @@ class FindOrderForm(forms.Form):
     )
 
     def clean_number(self) -> str:
-        return "".join(self.cleaned_data["number"].upper().split()).replace("-", "")
+        return normalized_number(self.cleaned_data["number"])
+
+
+def normalized_number(typed: str) -> str:
+    """Return an order's number as we write it, however somebody copied it."""
+    return "".join(typed.upper().split()).replace("-", "")

@@ -9,14 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from structlog.contextvars import bind_contextvars
 
 from accounts.models import User
 from orders import links
 from orders.models import Order
 from payments.forms import FindOrderForm
+from payments.reading import read_order
 from payments.standings import standings
-from payments.story import cancellation, money_back, story
+from payments.story import cancellation
 from payments.views import SeeOther
 from shop.clock import now
 from shop.limits import limited
@@ -58,23 +58,15 @@ def order_by_link(request: HttpRequest, number: str, signature: str) -> HttpResp
 
 
 def _order_page(request: HttpRequest, asked_for: QuerySet[Order]) -> HttpResponse:
-    at = now()
-    found = standings(asked_for, at)
-    if not found:
-        raise Http404("no such order")
-    (standing,) = found
-    order = standing.order
-    bind_contextvars(order_number=order.number)
-    refunds = list(order.refunds.all())
-    entries = story(order, refunds)
+    shown = read_order(asked_for, now())
     context = {
-        "order": order,
-        "standing": standing,
-        "lines": order.lines.all(),
-        "money_back": money_back(refunds, at),
-        "story": entries,
-        "last": entries[-1],
-        "cancellation": cancellation(entries),
+        "order": shown.order,
+        "standing": shown.standing,
+        "lines": shown.order.lines.all(),
+        "money_back": shown.money_back,
+        "story": shown.story,
+        "last": shown.story[-1],
+        "cancellation": cancellation(shown.story),
     }
     return render(request, "payments/order.html", context)
 

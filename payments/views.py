@@ -21,7 +21,7 @@ from orders.models import Order, Reason
 from orders.services import Buyer
 from payments import gateway
 from payments.failures import stripe_failures
-from payments.forms import CheckoutForm, sign_fingerprint
+from payments.forms import CheckoutForm
 from payments.services import attempts, canceling, placing
 from payments.services.attempts import NotPayable
 from shop.clock import now
@@ -113,7 +113,7 @@ def _checkout_page(
     context = {
         "form": form,
         "quote": current,
-        "fingerprint": sign_fingerprint(current.fingerprint),
+        "fingerprint": current.signed_fingerprint,
         # Nothing shall lead away from here: the frame leaves the shelves out.
         "shelves": (),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
@@ -57,6 +58,27 @@ class Listing:
         return list(self.page.paginator.get_elided_page_range(self.page.number, on_each_side=2))
 
 
+class DeepPaginator(Paginator):  # type: ignore[type-arg]  # no generic at run time
+    """Pages of products that cost about the same, however far into the list."""
+
+    def page(self, number: int | str) -> Page[Product]:
+        page = super().page(number)
+        if page.number > 1:
+            # PostgreSQL works out the selected columns, prices and stock among them, of skipped
+            # rows too: so which products the page has is found out before anything is asked about
+            # them.
+            ordered = cast(QuerySet[Product], self.object_list)
+            first = page.start_index() - 1
+            found = ordered.values("pk")[first : first + self.per_page]
+            page.object_list = ordered.filter(pk__in=found)
+        return page
+
+
+def arranged(products: QuerySet[Product], sort: Sort) -> QuerySet[Product]:
+    """Return the products in an order on offer; `RELEVANCE` is for those that match a search."""
+    return products.order_by(*_ORDER[sort])
+
+
 def listing(
     request: HttpRequest, products: QuerySet[Product], sorts: Sequence[Sort], **kept: str
 ) -> Listing:
@@ -71,15 +93,9 @@ def listing(
     def query(sort: Sort) -> str:
         return urlencode(kept if sort == sorts[0] else kept | {"sort": sort})
 
-    ordered = products.order_by(*_ORDER[chosen])
-    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
-    if page.number > 1:
-        # PostgreSQL works out the selected columns, prices and stock among them, of skipped rows
-        # too: so which products the page has is found out before anything is asked about them.
-        skipped = page.start_index() - 1
-        page.object_list = ordered.filter(pk__in=ordered.values("pk")[skipped : skipped + PER_PAGE])
+    pages = DeepPaginator(arranged(products, chosen), PER_PAGE)
     return Listing(
-        page=page,
+        page=pages.get_page(request.GET.get("page")),
         sorts=[
             Choice(sort.label, f"{request.path}?{query(sort)}".rstrip("?"), sort == chosen)
             for sort in sorts

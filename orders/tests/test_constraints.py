@@ -1,6 +1,7 @@
 """What the database itself refuses of orders, however it is written to."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db.models import Model
@@ -73,6 +74,7 @@ VIOLATIONS = [
         {"resolved_at": PLACED_AT, "resolution": "forgotten"},
     ),
     Violation(OrderMail, "order_mail_once", same=("cause",)),
+    Violation(Fulfillment, "orders_fulfillment_key_key", same=("key",)),
     Violation(FulfillmentLine, "fulfillment_line_once", same=("line_id",)),
     Violation(FulfillmentLine, "fulfillment_line_has_quantity", {"quantity": 0}),
 ]
@@ -87,7 +89,7 @@ IMPLIED = {
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
 def test_the_database_refuses(violation: Violation) -> None:
     order = PendingOrderFactory()
-    handed_over = Fulfillment.objects.create(order=order, handed_over_at=PLACED_AT)
+    handed_over = Fulfillment.objects.create(order=order, handed_over_at=PLACED_AT, key=uuid4())
     rows: dict[type[Model], tuple[Model, dict[str, Any]]] = {
         Order: (order, {"number": "ANOTHER", "cart_id": CartFactory().pk}),
         OrderLine: (order.lines.get(), {"variant_id": VariantFactory().pk}),
@@ -102,6 +104,7 @@ def test_the_database_refuses(violation: Violation) -> None:
             ),
             {"cause": "paid again"},
         ),
+        Fulfillment: (handed_over, {"key": uuid4()}),
         FulfillmentLine: (
             FulfillmentLine.objects.create(
                 fulfillment=handed_over, line=order.lines.get(), quantity=1

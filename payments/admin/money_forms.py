@@ -193,8 +193,10 @@ class RefundForm(MoneyForm):
 
     def _quantities(self) -> dict[int, int]:
         match self.cleaned_data["what"]:
-            case "all" if self._is_last(self.left_minor, sums.undisputed(self.order)):
-                asked = {line.pk: units for line, units in self.left.items()}
+            case "all":
+                asked = refunds.units_along(
+                    order=self.order, amount_minor=self.left_minor, currency=self.currency
+                )
             case "units":
                 if self.currency != self.order.currency:
                     words = f"Units are priced in {self.order.currency}, which this payment is not."
@@ -210,9 +212,10 @@ class RefundForm(MoneyForm):
         told = {pk: self.cleaned_data.get(f"handed_over_{pk}") for pk in self.quantities}
         return {pk: units for pk, units in told.items() if units is not None}
 
-    def _is_last(self, amount_minor: int, held: Counter[str]) -> bool:
-        """Tell whether a paid order has no money any more once so much of what is held is gone."""
-        return self.order.is_paid and not sums.is_any(held - Counter({self.currency: amount_minor}))
+    def _is_last(self) -> bool:
+        """Tell whether a paid order has no money any more once this is gone."""
+        gone = Counter({self.currency: self.amount_minor})
+        return self.order.is_paid and not sums.is_any(sums.kept(self.order) - gone)
 
     def _amount_minor(self) -> int:
         match self.cleaned_data["what"]:
@@ -239,7 +242,7 @@ class RefundForm(MoneyForm):
             for line in self.left
             if (units := self.quantities.get(line.pk))
         ]
-        if self._is_last(self.amount_minor, sums.kept(self.order)):
+        if self._is_last():
             sentences.append("Nothing of its money is left: the order becomes refunded.")
         elif self.quantities and self.order.status == Status.PAID and not self._is_any_left():
             sentences.append("Nothing is left to be handed over then: the order is fulfilled.")

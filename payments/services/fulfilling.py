@@ -5,6 +5,7 @@ Neither happens while a question or a dispute is open.
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -23,13 +24,21 @@ class CannotPutBack(Exception):
 
 @transaction.atomic
 def hand_over(
-    *, order_id: int, quantities: Mapping[int, int], by: int, at: datetime
+    *,
+    order_id: int,
+    quantities: Mapping[int, int],
+    by: int,
+    at: datetime,
+    key: UUID | None = None,
 ) -> Fulfillment:
     """Note that units, by order line id, left the house; the last of them fulfills the order.
 
-    `by` is the id of the user who says so. Raises CannotHandOver, and then nothing was written.
+    `by` is the id of the user who says so. Under a `key` that handed over before, nothing is done
+    again. Raises CannotHandOver, and then nothing was written.
     """
     order = orders.lock(order_id)
+    if key and (before := order.fulfillments.filter(key=key).first()):
+        return before
     # A refund that failed after it had fulfilled the order left units that are owed again.
     if why := _why_held(order, Status.PAID, Status.FULFILLED):
         raise CannotHandOver(why)
@@ -43,7 +52,7 @@ def hand_over(
     left = left_to_hand_over(order)
     if not quantities or any(not 0 < n <= left.get(pk, 0) for pk, n in quantities.items()):
         raise CannotHandOver("So many units are not left to be handed over.")
-    fulfillment = orders.hand_over(order=order, quantities=quantities, by=by, at=at)
+    fulfillment = orders.hand_over(order=order, quantities=quantities, by=by, at=at, key=key)
     finish(order=order, cause=str(fulfillment.pk), at=at, by=by)
     return fulfillment
 

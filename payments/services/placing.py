@@ -70,14 +70,18 @@ def start_checkout(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) 
     Raises CannotPlace, InsufficientStock, AlreadyPaid, attempts.NotPayable, and the gateway's
     errors; after gateway.Unreachable the order stands and trying again is safe.
     """
-    order = _place(cart=cart, buyer=buyer, fingerprint=fingerprint, at=at)
+    order = place(cart=cart, buyer=buyer, fingerprint=fingerprint, at=at)
     if order.is_paid:
         return Started(order, None)
     fault_point("placing:before-attempt")
     return Started(order, attempts.open_attempt(order_id=order.pk, at=at))
 
 
-def _place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order:
+def place(*, cart: Cart, buyer: Buyer, fingerprint: str, at: datetime) -> Order:
+    """Place the cart as an order, or return the one that stands; no payment is opened yet.
+
+    Raises as `start_checkout` does: an old order's payment may have to be closed at Stripe.
+    """
     for _ in range(_ROUNDS):
         try:
             result = _place_or_name_obstacles(cart, buyer, fingerprint, at)

@@ -4,6 +4,7 @@ A refund is asked for under its order's lock, where it counts at once against wh
 charge; a job sends it. Amounts are minor units of the charge's currency.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,6 +60,22 @@ def amount_of_units(*, order: Order, quantities: Mapping[int, int]) -> int:
     if all(before[line.pk] + quantities.get(line.pk, 0) >= line.quantity for line in lines):
         amount_minor += order.total_minor - sum(sum(_unit_prices(line)) for line in lines)
     return amount_minor
+
+
+def units_along(*, order: Order, amount_minor: int, currency: str) -> dict[int, int]:
+    """Return the units by line id that go along with so much money, if no price names any.
+
+    The last of a paid order's money takes along all that were not refunded; other money takes none.
+    """
+    is_last = not sums.is_any(sums.undisputed(order) - Counter({currency: amount_minor}))
+    if not (order.is_paid and is_last):
+        return {}
+    taken = sums.refunded_quantities(order)
+    return {
+        line.pk: line.quantity - taken[line.pk]
+        for line in order.lines.all()
+        if line.quantity > taken[line.pk]
+    }
 
 
 def _unit_prices(line: OrderLine) -> list[int]:
