@@ -1,6 +1,6 @@
 """People and their rights. A user is never deleted: history names the id."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.contrib import admin
@@ -55,8 +55,7 @@ class PeopleAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_change: bool = super().has_change_permission(request, obj)
-        is_colleague = obj is not None and obj.is_staff and obj.pk != request.user.pk
-        return may_change and (request.user.is_superuser or not is_colleague)
+        return may_change and (obj is None or cast(User, request.user).may_touch(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

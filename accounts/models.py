@@ -56,6 +56,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
+    def may_touch(self, other: "User") -> bool:
+        """Tell whether, given the permission to change people, this one may be changed.
+
+        Only a superuser may touch colleagues.
+        """
+        return self.is_superuser or not other.is_staff or other.pk == self.pk
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         # Allauth looks users up by the address in lower case.
         self.email = self.email.lower()

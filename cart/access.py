@@ -1,4 +1,7 @@
-"""Which cart a request means: the user's own, else the one that a guest's signed cookie names."""
+"""Which cart a request means: the user's own, else the one that a guest's signed token names.
+
+A browser has the token in a cookie, a client of the API sends it in a header.
+"""
 
 from datetime import datetime, timedelta
 
@@ -8,6 +11,7 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
+from api.guests import CART_TOKEN, is_api
 from cart import services
 from cart.models import Cart
 
@@ -31,8 +35,13 @@ def cart_for_writing(request: HttpRequest, at: datetime) -> Cart:
     if request.user.is_authenticated:
         return _cart_of(request.user, at)
     cart = _guest_cart(request) or Cart.objects.create(created_at=at)
-    request.META[_PENDING] = _signer.sign(str(cart.public_id))
+    request.META[_PENDING] = token_of(cart)
     return cart
+
+
+def token_of(cart: Cart) -> str:
+    """Return what names a guest's cart to whoever bears it."""
+    return _signer.sign(str(cart.public_id))
 
 
 def merge_at_sign_in(request: HttpRequest, user: User, at: datetime) -> None:
@@ -41,6 +50,8 @@ def merge_at_sign_in(request: HttpRequest, user: User, at: datetime) -> None:
     if guest is None:
         return
     change = services.merge(guest=guest, user_cart=_cart_of(user, at), at=at)
+    if is_api(request):
+        return
     forget_guest(request)
     if change.units:
         items = "item" if change.units == 1 else f"{change.units} items"
@@ -56,7 +67,9 @@ def forget_guest(request: HttpRequest) -> None:
 
 
 def write_cookie(request: HttpRequest, response: HttpResponse) -> None:
-    """Set or delete the guest's cookie, if this request decided on it."""
+    """Set or delete the guest's cookie, if this request decided on it; the API has none."""
+    if is_api(request):
+        return
     token = request.META.get(_PENDING)
     if token:
         response.set_cookie(
@@ -72,12 +85,13 @@ def write_cookie(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _guest_cart(request: HttpRequest) -> Cart | None:
-    """Return the cart that the cookie names; one that became a user's is no longer the guest's.
+    """Return the cart that the token names; one that became a user's is no longer the guest's.
 
     Otherwise an old cookie would open the cart of somebody who signed out at this browser.
     """
+    token = request.headers.get(CART_TOKEN) if is_api(request) else request.COOKIES.get(COOKIE)
     try:
-        public_id = _signer.unsign(request.COOKIES.get(COOKIE, ""))
+        public_id = _signer.unsign(token or "")
     except BadSignature:
         return None
     return Cart.objects.filter(public_id=public_id, user=None, merged_into=None).first()

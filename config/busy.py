@@ -1,4 +1,7 @@
-"""A database that is busy or away: nothing was done, and trying again is safe."""
+"""What nobody can answer: a database that is busy or away, and a fault of the shop's own.
+
+A client of the API is told so in its own shape.
+"""
 
 from collections.abc import Callable
 
@@ -6,6 +9,10 @@ import structlog
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.views import defaults
+
+from api.guests import is_api
+from api.problems import Code, Problem
 
 _RETRY_AFTER_SECONDS = "10"
 
@@ -25,6 +32,13 @@ class BusyDatabase:
         if not isinstance(exception, OperationalError):
             return None
         logger.warning("the database did not answer in time", exc_info=exception)
+        if is_api(request):
+            return Problem(Code.BUSY, headers={"Retry-After": _RETRY_AFTER_SECONDS}).response()
         # Made without the request: the usual pages would ask the database for a cart and a user.
         page = render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": _RETRY_AFTER_SECONDS})
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what nobody foresaw; Django has logged it."""
+    return Problem(Code.INTERNAL).response() if is_api(request) else defaults.server_error(request)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -130,10 +131,16 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "csp",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "allauth.headless",
     "procrastinate.contrib.django",
     "djstripe",
+    "api",
     "accounts",
     "shop",
     "cart",
@@ -146,6 +153,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "config.headers.resource_policy",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.admin_site.policy",
@@ -309,11 +317,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
-REST_FRAMEWORK = {
-    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
-    # How often one address, and one user, may post: names of `shop.limits`.
-    "DEFAULT_THROTTLE_RATES": {"place_order": "20/min", "find_order": "10/min"},
-}
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
@@ -326,6 +329,83 @@ CONTENT_SECURITY_POLICY = {
         # Browsers hold the redirect that answers a form to this list: Stripe's page must be on it.
         "form-action": [SELF, *_stripe_pages],
     }
+}
+
+# The JSON API
+
+REST_FRAMEWORK = {
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
+    # How often one address, one user and one guest may ask for something, by pages and API alike.
+    "DEFAULT_THROTTLE_RATES": {
+        "api": "120/min",
+        "place_order": "20/min",
+        "find_order": "10/min",
+    },
+    "DEFAULT_AUTHENTICATION_CLASSES": ["api.security.Bearer", "api.security.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.Json"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "api.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "api.problems.handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+# Tokens of the API stand for a session in the database, so that they end with it.
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "accounts.tokens.TokenStrategy"  # noqa: S105 - a class
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 15 * 60
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
+# Whose pages may use the API in a browser; they send tokens, never the shop's cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("API_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = [
+    *default_headers,
+    "api-version",
+    "cart-token",
+    "idempotency-key",
+    "if-none-match",
+    "order-token",
+]
+CORS_EXPOSE_HEADERS = ["api-version", "etag", "idempotent-replayed", "retry-after"]
+SPECTACULAR_SETTINGS = {
+    "TITLE": f"{SHOP_NAME}: the API",
+    "DESCRIPTION": (BASE_DIR / "api/introduction.md").read_text(),
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": SITE_URL}],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AttemptClosedAs": "payments.models.PaymentAttempt.ClosedAs",
+        "AttemptKind": "payments.models.PaymentAttempt.Kind",
+        "AttemptState": "payments.models.PaymentAttempt.State",
+        "EventState": "payments.models.InboxEvent.State",
+        "LedgerKind": "payments.models.LedgerEntry.Kind",
+        "MovementKind": "shop.models.StockMovement.Kind",
+        "OrderStatus": "orders.models.Status",
+        "Phase": "payments.standings.Phase",
+        "PlacedBy": "orders.models.Order.PlacedBy",
+        "Reason": "orders.models.Reason",
+        "RefundSource": "payments.models.Refund.Source",
+        "RefundState": "payments.models.Refund.State",
+        "RefundWhy": "payments.models.Refund.Why",
+        "ReviewReason": "orders.models.Review.Reason",
+        "ReviewResolution": "orders.models.Review.Resolution",
+        "Sort": "shop.listing.Sort",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.schema.add_problem",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
 }
 
 # The admin

@@ -16,6 +16,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 webhook_urls = [
     path("webhook/<uuid:uuid>/", WebhookView.as_view(), name="djstripe_webhook_by_uuid"),
 ]
+handler500 = "config.busy.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("shop.urls")),
     path("cart/", include("cart.urls")),
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/doctor/", admin.site.admin_view(doctor), name="doctor"),
     path("admin/", admin.site.urls),
     path("stripe/", include((webhook_urls, "djstripe"))),
+    path("api/", include("config.api_urls")),
     path("health", health, name="health"),
     path("health/deep", deep, name="health_deep"),
     # Pictures that staff uploaded; a proxy or a bucket may take this over.

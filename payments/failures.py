@@ -1,4 +1,4 @@
-"""What a shopper sees when Stripe fails: the design's table of failures, for pages."""
+"""What a shopper sees when Stripe fails: the design's table of failures, for pages and the API."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from api.problems import Code, Problem
 from payments import gateway
 from payments.services.settling import StaleRead
 
@@ -33,6 +34,23 @@ def stripe_failures(view: View[P]) -> View[P]:
             return _page(request, "refused", 500)
 
     return wrapped
+
+
+def problem_of_stripe(error: Exception) -> Problem | None:
+    """Return what the API says of a failure of Stripe, or None where it is no such failure."""
+    match error:
+        case gateway.Busy():
+            code = Code.PAYMENT_BUSY
+        case gateway.Unreachable() | gateway.KeyInUse() | StaleRead():
+            code = Code.PAYMENT_UNREACHABLE
+        case gateway.NotAvailable():
+            code = Code.PAYMENT_UNAVAILABLE
+        case gateway.Refused():
+            code = Code.PAYMENT_REFUSED
+        case _:
+            return None
+    is_passing = code != Code.PAYMENT_REFUSED
+    return Problem(code, headers={"Retry-After": _RETRY_AFTER_SECONDS} if is_passing else {})
 
 
 def _page(request: HttpRequest, why: str, status: int) -> HttpResponse:

@@ -1,7 +1,6 @@
-"""Limits on how often a view is asked to do something.
+"""Limits on how often a page is asked to do something, which keep a visitor from wearing it out.
 
-They keep a single visitor from wearing the shop out. They count in the cache, so they may count
-short under a burst: what guards money or stock is a row in the database, never one of these.
+The API counts by the same names, so who uses both has no second try.
 """
 
 import functools
@@ -12,36 +11,12 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from rest_framework.settings import api_settings
-from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
+
+from api.limits import throttles
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-
-
-class _ByAddress(SimpleRateThrottle):
-    """One client address; NUM_PROXIES says how many proxies of ours to believe about it."""
-
-    scope: str
-
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
-        super().__init__()
-
-    def get_rate(self) -> str:
-        return str(api_settings.DEFAULT_THROTTLE_RATES[self.scope])
-
-    def get_cache_key(self, request: Any, view: Any) -> str | None:
-        return f"limit:{self.scope}:address:{self.get_ident(request)}"
-
-
-class _ByUser(_ByAddress):
-    """One signed-in user, from wherever; nobody in particular is not limited by this one."""
-
-    def get_cache_key(self, request: Any, view: Any) -> str | None:
-        if not request.user.is_authenticated:
-            return None
-        return f"limit:{self.scope}:user:{request.user.pk}"
 
 
 def limited(name: str) -> Callable[[View[P]], View[P]]:
@@ -57,7 +32,7 @@ def limited(name: str) -> Callable[[View[P]], View[P]]:
         ) -> HttpResponse:
             if request.method in {"GET", "HEAD"}:
                 return view(request, *args, **kwargs)
-            for throttle in (_ByAddress(name), _ByUser(name)):
+            for throttle in throttles(name):
                 if not throttle.allow_request(cast(Any, request), cast(Any, view)):
                     return _too_many(request, throttle.wait())
             return view(request, *args, **kwargs)

@@ -57,6 +57,19 @@ class ProductQuerySet(models.QuerySet["Product"]):
             is_published=True,
         )
 
+    def with_offer(self, *, from_minor: int | None, to_minor: int | None, in_stock: bool) -> Self:
+        """Keep products of which some variant is offered at such a price, and is free if asked."""
+        if from_minor is None and to_minor is None and not in_stock:
+            return self
+        offers = Variant.objects.offered().filter(product=models.OuterRef("pk"))
+        if from_minor is not None:
+            offers = offers.filter(price_minor__gte=from_minor)
+        if to_minor is not None:
+            offers = offers.filter(price_minor__lte=to_minor)
+        if in_stock:
+            offers = offers.filter(on_hand__gt=F("reserved"))
+        return self.filter(models.Exists(offers))
+
     def for_cards(self) -> Self:
         """Add what a card of a product on sale shows, in one more query for all the covers.
 

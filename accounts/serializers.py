@@ -1,0 +1,109 @@
+"""People and their tokens as JSON."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from accounts.models import User
+
+
+def _password() -> serializers.CharField:
+    return serializers.CharField(
+        max_length=128, trim_whitespace=False, style={"input_type": "password"}
+    )
+
+
+class MeSerializer(serializers.ModelSerializer[User]):
+    """Who is signed in."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    is_confirmed = serializers.SerializerMethodField(help_text="Whether the address is confirmed.")
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "is_confirmed", "is_staff", "date_joined")
+        read_only_fields = fields
+
+    def get_is_confirmed(self, user: User) -> bool:
+        return bool(EmailAddress.objects.filter(user=user, verified=True).exists())
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Tokens",
+            {
+                "access_token": "eyJhbGciOi...",
+                "refresh_token": "eyJhbGciOi...",
+                "token_type": "Bearer",
+                "expires_in": 900,
+            },
+            response_only=True,
+        )
+    ]
+)
+class TokensSerializer(serializers.Serializer[Any]):
+    """What stands for a sign-in: an access token for 15 minutes, and a refresh token for the next.
+
+    The refresh token is good for one use, which answers with another.
+    """
+
+    access_token = serializers.CharField(help_text="Send it as Authorization: Bearer.")
+    refresh_token = serializers.CharField()
+    token_type = serializers.SerializerMethodField()
+    expires_in = serializers.SerializerMethodField(help_text="Seconds until the first ends.")
+
+    def get_token_type(self, tokens: object) -> str:
+        return "Bearer"
+
+    def get_expires_in(self, tokens: object) -> int:
+        return settings.HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN
+
+
+class CredentialsSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+    password = _password()
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh_token = serializers.CharField(max_length=2000)
+
+
+class ForgotPasswordSerializer(serializers.Serializer[Any]):
+    email = serializers.EmailField(max_length=254)
+
+
+class ResetPasswordSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(
+        max_length=200, help_text="The last part of the address in the mail, between its slashes."
+    )
+    password = _password()
+
+
+class ChangePasswordSerializer(serializers.Serializer[Any]):
+    current_password = _password()
+    new_password = _password()
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    """A person, for staff."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "is_active", "is_staff", "date_joined", "last_login")
+        read_only_fields = fields
+
+
+class UserQuery(serializers.Serializer[Any]):
+    """Which people staff look for."""
+
+    search = serializers.CharField(
+        required=False, max_length=254, help_text="Part of the e-mail address or name."
+    )
+    is_active = serializers.BooleanField(required=False)
+    is_staff = serializers.BooleanField(required=False)

@@ -1,0 +1,57 @@
+"""How often a caller may ask for something: per client address, per user, per guest.
+
+They count in the cache, so they may count short under a burst: what guards money or stock is a row
+in the database, never one of these.
+"""
+
+import hashlib
+from typing import Any
+
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+
+from api.guests import guest_of
+
+
+class _Throttle(SimpleRateThrottle):
+    """Counts under a name of DEFAULT_THROTTLE_RATES."""
+
+    scope: str
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__()
+
+    def get_rate(self) -> str:
+        return str(api_settings.DEFAULT_THROTTLE_RATES[self.scope])
+
+
+class _ByAddress(_Throttle):
+    """One client address; NUM_PROXIES says how many proxies of ours to believe about it."""
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        return f"limit:{self.scope}:address:{self.get_ident(request)}"
+
+
+class _ByUser(_Throttle):
+    """One signed-in user, from wherever; nobody in particular is not limited by this one."""
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        if not request.user.is_authenticated:
+            return None
+        return f"limit:{self.scope}:user:{request.user.pk}"
+
+
+class _ByGuest(_Throttle):
+    """One guest's token, from wherever."""
+
+    def get_cache_key(self, request: Any, view: Any) -> str | None:
+        guest = guest_of(request)
+        if not guest:
+            return None
+        return f"limit:{self.scope}:guest:{hashlib.sha256(guest.encode()).hexdigest()}"
+
+
+def throttles(name: str) -> list[SimpleRateThrottle]:
+    """Return what a request must pass to be within DEFAULT_THROTTLE_RATES[name]."""
+    return [_ByAddress(name), _ByUser(name), _ByGuest(name)]

@@ -1,0 +1,57 @@
+"""How callers say who they are: by a bearer token, else by the session of the shop's own pages.
+
+A request with a token never falls back on its cookies: what cannot be read is refused.
+"""
+
+from allauth.headless.contrib.rest_framework.authentication import JWTTokenAuthentication
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import SessionAuthentication
+
+SCHEMES = {
+    "CartToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Cart-Token",
+        "description": "A guest's cart: the `token` of the first answer that added to one.",
+    },
+    "OrderToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Order-Token",
+        "description": "A guest's order: the `token` of the answer that placed or found it.",
+    },
+}
+
+
+class Bearer(JWTTokenAuthentication):  # type: ignore[misc]  # allauth has no types
+    """An access token, valid as long as the sign-in that it stands for."""
+
+
+class Session(SessionAuthentication):
+    """The session of who signed in on the shop's pages, with the token against forged requests."""
+
+
+class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = Bearer
+    name = "AccessToken"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The `access_token` of a sign-in or a refresh; it lasts 15 minutes.",
+        }
+
+
+class _SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = Session
+    name = "Session"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "The cookie of the shop's pages, with X-CSRFToken where it changes.",
+        }

@@ -1,0 +1,66 @@
+"""What all answers of the API have in common."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.cache import add_never_cache_headers
+from rest_framework import permissions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from api import limits
+from api.problems import Code, Problem
+
+VERSION = "1"
+VERSION_HEADER = "API-Version"
+
+
+class ApiView(APIView):
+    """A view of the API; `limit` names the rate that requests which change something are held to.
+
+    With `limits_reads` the others are, too.
+    """
+
+    limit = "api"
+    limits_reads = False
+    is_cacheable = False
+    most_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        version = request.headers.get(VERSION_HEADER, VERSION)
+        if version != VERSION:
+            raise Problem(Code.UNKNOWN_VERSION, f"The only version is {VERSION}.")
+        # DRF reads the body as a stream, past Django's own limit.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.most_bytes:
+            raise Problem(Code.TOO_LARGE, f"The most that is taken is {self.most_bytes} bytes.")
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        is_free = self.request.method in permissions.SAFE_METHODS and not self.limits_reads
+        return [] if is_free else [*limits.throttles(self.limit)]
+
+    def problem_of(self, error: Exception) -> Problem | None:
+        """Return what to say of an error of the domain; None where nobody foresaw it."""
+        return None
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final[VERSION_HEADER] = VERSION
+        if not self.is_cacheable:
+            add_never_cache_headers(final)
+        return final
+
+
+class NothingHere(ApiView):
+    """Any address below /api/ that is no other's."""
+
+    schema = None
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise Problem(Code.NOT_FOUND, "The API has no such address. Each ends in a slash.")
