@@ -11,10 +11,10 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e quality bench chaos mutants lint format lock clean
+.PHONY: help demo test e2e quality bench chaos mutants api-client lint format lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(RUNNING)  ## run the shop with a Stripe sandbox on http://127.0.0.1:8000 (PORT)
 	@exec $(BIN)/python -m config.demo
@@ -55,6 +55,13 @@ lint: $(DEVELOPING)  ## check format, style, types, imports, containers, migrati
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py makemigrations --check
 	$(BIN)/python -m config.embedded_postgres run $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+api-client: export DATABASE_URL := postgres://127.0.0.1/none
+api-client: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789
+api-client: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
+api-client: export SITE_URL := https://shop.example
+api-client: $(RUNNING)  ## write the API's document and its requests, docs/openapi.json and docs/api.http
+	@$(BIN)/python manage.py api_client
 
 format: $(DEVELOPING)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .

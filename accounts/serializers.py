@@ -4,7 +4,6 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import User
@@ -31,20 +30,6 @@ class MeSerializer(serializers.ModelSerializer[User]):
         return bool(EmailAddress.objects.filter(user=user, verified=True).exists())
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "Tokens",
-            {
-                "access_token": "eyJhbGciOi...",
-                "refresh_token": "eyJhbGciOi...",
-                "token_type": "Bearer",
-                "expires_in": 900,
-            },
-            response_only=True,
-        )
-    ]
-)
 class TokensSerializer(serializers.Serializer[Any]):
     """What stands for a sign-in: an access token for 15 minutes, and a refresh token for the next.
 

@@ -3,12 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from shop.serializers import ImageSerializer, MoneyField
-
-_EURO = {"amount": 1999, "currency": "EUR", "formatted": "€19.99"}
 
 
 class CartProductSerializer(serializers.Serializer[Any]):
@@ -35,43 +32,6 @@ class CartLineSerializer(serializers.Serializer[Any]):
     )
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "A guest's cart",
-            {
-                "token": "5f3c0b8e-...:signature",
-                "lines": [
-                    {
-                        "sku": "BK-007-H",
-                        "title": "Hardcover",
-                        "product": {"slug": "emma", "title": "Emma"},
-                        "image": None,
-                        "quantity": 1,
-                        "unit_price": _EURO,
-                        "subtotal": _EURO,
-                        "free": 12,
-                        "is_short": False,
-                        "price_changed": False,
-                    }
-                ],
-                "unavailable": [],
-                "units": 1,
-                "subtotal": _EURO,
-                "shipping": {"amount": 490, "currency": "EUR", "formatted": "€4.90"},
-                "total": {"amount": 2489, "currency": "EUR", "formatted": "€24.89"},
-                "missing_for_free_shipping": {
-                    "amount": 3001,
-                    "currency": "EUR",
-                    "formatted": "€30.01",
-                },
-                "fingerprint": "9f86d081...:signature",
-                "line_limit": 20,
-            },
-            response_only=True,
-        )
-    ]
-)
 class CartSerializer(serializers.Serializer[Any]):
     """A cart at today's prices. Ordering it takes the `fingerprint`, which stands for them."""
 

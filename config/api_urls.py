@@ -1,12 +1,13 @@
 """Addresses of the JSON API, all below /api/."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts import api as accounts
 from accounts import staff_api as accounts_staff
 from api.views import NothingHere
 from cart import api as cart
+from config.api_document import Document
 from config.problem_page import problem_page
 from payments import api as payments
 from payments import staff_api as payments_staff
@@ -74,7 +75,7 @@ urlpatterns = [
         name="verify_session",
     ),
     path("admin/", include(_staff)),
-    path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("schema/", Document.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("problems/", problem_page, name="problems"),
     re_path("", NothingHere.as_view(), name="nothing_here"),

@@ -297,7 +297,7 @@ class PaymentIntents(OrderView):
     )
     @idempotent
     def post(self, request: Request, number: str) -> Response:
-        """Open a PaymentIntent, by which the client itself has an order paid through Stripe's SDK.
+        """Open a PaymentIntent, for a client that has Stripe's SDK. It is paid by its secret.
 
         It takes the place of an open page of Stripe's, which can no longer be paid on.
         """

@@ -22,13 +22,13 @@ from payments.models import Dispute, InboxEvent, LedgerEntry
 from payments.reading import read_order
 from payments.services import canceling, fulfilling, inbox, refunds
 from payments.staff_serializers import (
+    AskRefundSerializer,
     CancelSerializer,
     FulfillSerializer,
     InboxEventSerializer,
     InboxQuery,
     OrderQuery,
     OrderRowSerializer,
-    RefundRequestSerializer,
     StaffOrderSerializer,
 )
 from shop.clock import now
@@ -169,7 +169,7 @@ class Refund(StaffView):
     @operation(
         "refundOrder",
         {202: StaffOrderSerializer},
-        takes=RefundRequestSerializer,
+        takes=AskRefundSerializer,
         problems=[Code.NOT_REFUNDABLE],
     )
     @idempotent
@@ -179,7 +179,7 @@ class Refund(StaffView):
         An order that cost nothing is called off: its units go back on the shelf.
         """
         order = get_object_or_404(Order, number=number)
-        form = RefundRequestSerializer(data=request.data)
+        form = AskRefundSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         if not order.total_minor:

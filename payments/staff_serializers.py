@@ -199,7 +199,7 @@ class CancelSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(max_length=200, help_text="Why, for the buyer to read.")
 
 
-class RefundRequestSerializer(serializers.Serializer[Any]):
+class AskRefundSerializer(serializers.Serializer[Any]):
     """What goes back: the price of `lines`, or an `amount`, or, with neither, all that is left."""
 
     charge_id = serializers.CharField(

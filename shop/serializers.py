@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import get_attribute
 
@@ -129,33 +129,6 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
         return absolute(product.get_absolute_url())
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "A book",
-            {
-                "slug": "emma",
-                "title": "Emma",
-                "url": "https://shop.example/product/emma/",
-                "description": "A young woman arranges other people's lives.",
-                "attributes": {"Author": "Jane Austen"},
-                "categories": [{"slug": "fiction", "name": "Fiction", "parent": None}],
-                "variants": [
-                    {
-                        "sku": "BK-007-H",
-                        "title": "Hardcover",
-                        "price": {"amount": 1999, "currency": "EUR", "formatted": "€19.99"},
-                        "free": 12,
-                    }
-                ],
-                "images": [],
-                "line_limit": 20,
-                "created_at": "2026-11-22T09:30:00Z",
-            },
-            response_only=True,
-        )
-    ]
-)
 class ProductDetailSerializer(serializers.ModelSerializer[Product]):
     """A product with all that is offered of it; `categories` lead from the top down to its own."""
 
