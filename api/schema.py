@@ -71,6 +71,10 @@ class Schema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular's own
         return " ".join(self._words().partition(".")[2].split())
 
+    def get_tags(self) -> list[str]:
+        first, second, *_ = [*self.path.removeprefix("/api/").split("/"), ""]
+        return [f"{first}: {second}" if first == "admin" else first]
+
     def get_auth(self) -> list[dict[str, list[str]]]:
         auth: list[dict[str, list[str]]] = super().get_auth()
         if scheme := getattr(self.view, "guest_scheme", None):

@@ -1,14 +1,13 @@
 """Addresses of the JSON API, all below /api/."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts import api as accounts
 from accounts import staff_api as accounts_staff
 from api.views import NothingHere
 from cart import api as cart
+from config import api_pages
 from config.api_document import Document
-from config.problem_page import problem_page
 from payments import api as payments
 from payments import staff_api as payments_staff
 from shop import api as shop
@@ -76,7 +75,7 @@ urlpatterns = [
     ),
     path("admin/", include(_staff)),
     path("schema/", Document.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
-    path("problems/", problem_page, name="problems"),
+    path("docs/", api_pages.docs, name="docs"),
+    path("problems/", api_pages.problems, name="problems"),
     re_path("", NothingHere.as_view(), name="nothing_here"),
 ]

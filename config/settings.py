@@ -376,10 +376,17 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": SITE_URL}],
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
+    "TAGS": [
+        {"name": "auth", "description": "Accounts, and the tokens that stand for a sign-in"},
+        {"name": "products", "description": "What is for sale"},
+        {"name": "categories", "description": "The shelves"},
+        {"name": "cart", "description": "What a visitor means to buy"},
+        {"name": "checkout", "description": "From the cart to Stripe's page in one call"},
+        {"name": "orders", "description": "Placing, paying, following, canceling"},
+        {"name": "checkout-sessions", "description": "What became of a payment"},
+    ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "AttemptClosedAs": "payments.models.PaymentAttempt.ClosedAs",
@@ -404,9 +411,6 @@ SPECTACULAR_SETTINGS = {
         "api.schema.add_problem",
         "config.api_examples.add",
     ],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
 }
 
 # The admin

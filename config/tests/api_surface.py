@@ -137,7 +137,6 @@ SURFACE = [
     Row("GET", "admin/events/", staff(), 5),
     Row("POST", "admin/events/{event}/retry/", manager(202), 9),
     Row("GET", "schema/", open_to_all(), 0),
-    Row("GET", "docs/", open_to_all(), 0),
 ]
 
 
