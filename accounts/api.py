@@ -3,14 +3,14 @@
 Theirs judge, limit and send mail as on the pages; codes, statuses and errors are ours.
 """
 
-import hashlib
 import json
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from allauth.headless.account import views as allauth_views
 from allauth.headless.constants import Client
 from allauth.headless.tokens.views import RefreshTokenView
-from django.db import IntegrityError, connection, transaction
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import IntegrityError, transaction
 from rest_framework import status
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -27,7 +27,7 @@ from accounts.serializers import (
     ResetPasswordSerializer,
     TokensSerializer,
 )
-from accounts.tokens import IS_BEARER
+from accounts.tokens import IS_BEARER, NoToken, lock_token
 from api.problems import Code, Problem
 from api.schema import operation
 from api.security import Bearer
@@ -35,6 +35,8 @@ from api.views import ApiView
 
 # Allauth does not tell how long its limits last; most are counted per minute.
 _WAIT_SECONDS = "60"
+# How it says that all was done, and that nobody is signed in after it.
+_SIGNED_OUT = status.HTTP_401_UNAUTHORIZED
 
 
 class OpenView(ApiView):
@@ -63,12 +65,13 @@ class Register(OpenView):
     def post(self, request: Request) -> Response:
         """Open an account and sign in. A guest's cart, if its token is sent, becomes the user's."""
         try:
+            # A refusal is raised outside: what counts the tries may be in this very database.
             with transaction.atomic():
                 answer = _ask(allauth_views.SignupView, request, CredentialsSerializer)
         except IntegrityError as error:
             # The same was sent twice, and the other came first.
             raise Problem(Code.EMAIL_TAKEN) from error
-        return Response(_tokens(answer["meta"]), status=status.HTTP_201_CREATED)
+        return Response(_tokens(_done(answer)["meta"]), status=status.HTTP_201_CREATED)
 
 
 class SignIn(OpenView):
@@ -83,9 +86,10 @@ class SignIn(OpenView):
     def post(self, request: Request) -> Response:
         """Sign in. A guest's cart, if its token is sent, is merged into the user's."""
         answer = _ask(allauth_views.LoginView, request, CredentialsSerializer)
-        if "access_token" not in answer["meta"]:
+        # The password was right, and yet nobody is signed in.
+        if answer.status == status.HTTP_401_UNAUTHORIZED:
             raise Problem(Code.INACTIVE)
-        return Response(_tokens(answer["meta"]))
+        return Response(_tokens(_done(answer)["meta"]))
 
 
 class SignOut(SignedInView):
@@ -93,7 +97,7 @@ class SignOut(SignedInView):
     def post(self, request: Request) -> Response:
         """Sign out. The access token and its refresh token are good for nothing any more."""
         request._request.method = "DELETE"
-        _ask(allauth_views.SessionView, request)
+        _done(_ask(allauth_views.SessionView, request), by=_SIGNED_OUT)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -108,21 +112,22 @@ class Refresh(OpenView):
         """Trade a refresh token for new tokens. Of two that trade the same one, one is refused."""
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        digest = hashlib.blake2b(form.validated_data["refresh_token"].encode(), digest_size=8)
-        with transaction.atomic():
-            # Without it both would read the session before either wrote it, and both be answered.
-            with connection.cursor() as cursor:
-                lock = int.from_bytes(digest.digest(), signed=True)
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
-            answer = _ask(RefreshTokenView, request, RefreshSerializer, refused=Code.BAD_TOKEN)
-        return Response(_tokens(answer["data"]))
+        try:
+            with transaction.atomic():
+                # Else both would read the session before either wrote it, and both be answered.
+                lock_token(form.validated_data["refresh_token"])
+                answer = _ask(RefreshTokenView, request, RefreshSerializer)
+        except (NoToken, UpdateError) as error:
+            # The latter: the sign-in ended at this very moment.
+            raise Problem(Code.BAD_TOKEN) from error
+        return Response(_tokens(_done(answer, refused=Code.BAD_TOKEN)["data"]))
 
 
 class ForgotPassword(OpenView):
     @operation("forgotPassword", {202: None}, takes=ForgotPasswordSerializer)
     def post(self, request: Request) -> Response:
         """Send a mail by which the password can be set anew. The answer is the same for anybody."""
-        _ask(allauth_views.RequestPasswordResetView, request, ForgotPasswordSerializer)
+        _done(_ask(allauth_views.RequestPasswordResetView, request, ForgotPasswordSerializer))
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -130,7 +135,8 @@ class ResetPassword(OpenView):
     @operation("resetPassword", {204: None}, takes=ResetPasswordSerializer)
     def post(self, request: Request) -> Response:
         """Set a password by the key from the mail. Every sign-in of the account ends."""
-        _ask(allauth_views.ResetPasswordView, request, ResetPasswordSerializer)
+        answer = _ask(allauth_views.ResetPasswordView, request, ResetPasswordSerializer)
+        _done(answer, by=_SIGNED_OUT)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -138,7 +144,7 @@ class ChangePassword(SignedInView):
     @operation("changePassword", {204: None}, takes=ChangePasswordSerializer)
     def post(self, request: Request) -> Response:
         """Change the password. Every sign-in ends, this one too: sign in with the new one."""
-        _ask(allauth_views.ChangePasswordView, request, ChangePasswordSerializer)
+        _done(_ask(allauth_views.ChangePasswordView, request, ChangePasswordSerializer))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -149,38 +155,45 @@ class Me(ApiView):
         return Response(MeSerializer(cast(User, request.user)).data)
 
 
-def _ask(
-    view: Any,
-    request: Request,
-    shape: type[Serializer[Any]] | None = None,
-    refused: Code | None = None,
-) -> Any:
-    """Let allauth's view answer a request of the right shape; return its body.
+class _Answer(NamedTuple):
+    """What allauth's view answered: its status, and its body as of its documentation."""
 
-    Raises the problem that stands for a refusal: `refused`, or what allauth says is wrong.
-    """
-    # Read here, so that allauth can read it again.
-    _ = request._request.body
+    status: int
+    body: Any
+
+
+def _ask(view: Any, request: Request, shape: type[Serializer[Any]] | None = None) -> _Answer:
+    """Let allauth's view answer a request, if it has the right shape; raises its problem."""
+    sent = {}
     if shape:
-        shape(data=request.data).is_valid(raise_exception=True)
-    request._request.META[IS_BEARER] = request.auth is not None
-    answer = view.as_api_view(client=Client.APP)(request._request)
-    body = json.loads(answer.content)
-    errors = body.get("errors", [])
-    if answer.status_code == status.HTTP_429_TOO_MANY_REQUESTS or any(
-        error["code"] == "too_many_login_attempts" for error in errors
-    ):
-        raise Problem(Code.TOO_MANY, headers={"Retry-After": _WAIT_SECONDS})
-    if not errors and answer.status_code != status.HTTP_400_BAD_REQUEST:
-        # Whoever is signed out by what he asked for is told so by a 401.
-        return body
+        form = shape(data=request.data)
+        form.is_valid(raise_exception=True)
+        sent = form.validated_data
+    asked = request._request
+    # Allauth reads the body once more, in a way of its own: it gets what was understood.
+    asked._body = json.dumps(sent).encode() if sent else b""
+    # It takes the key of a session for a token, which would make cookies and tokens one.
+    asked.META.pop("HTTP_X_SESSION_TOKEN", None)
+    vars(asked).pop("headers", None)
+    asked.META[IS_BEARER] = request.auth is not None
+    answer = view.as_api_view(client=Client.APP)(asked)
+    return _Answer(answer.status_code, json.loads(answer.content))
+
+
+def _done(answer: _Answer, *, by: int = status.HTTP_200_OK, refused: Code = Code.INVALID) -> Any:
+    """Return the body of what was done, which the status `by` says; else raise its problem."""
+    if answer.status == by:
+        return answer.body
+    errors = answer.body.get("errors", [])
     codes = {error["code"] for error in errors}
-    if refused:
-        raise Problem(refused)
+    if answer.status == status.HTTP_429_TOO_MANY_REQUESTS or "too_many_login_attempts" in codes:
+        raise Problem(Code.TOO_MANY, headers={"Retry-After": _WAIT_SECONDS})
     if "email_password_mismatch" in codes:
         raise Problem(Code.BAD_CREDENTIALS)
     if "email_taken" in codes:
         raise Problem(Code.EMAIL_TAKEN)
+    if refused != Code.INVALID or not errors:
+        raise Problem(refused)
     raise Problem(
         Code.INVALID,
         errors=[

@@ -62,8 +62,10 @@ class ForgotPasswordSerializer(serializers.Serializer[Any]):
 
 
 class ResetPasswordSerializer(serializers.Serializer[Any]):
-    key = serializers.CharField(
-        max_length=200, help_text="The last part of the address in the mail, between its slashes."
+    key = serializers.RegexField(
+        r"^[0-9A-Za-z]{1,13}-[0-9A-Za-z-]+$",
+        max_length=200,
+        help_text="The last part of the address in the mail, between its slashes.",
     )
     password = _password()
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from django.db import connection
@@ -34,7 +34,9 @@ V = TypeVar("V", bound=APIView)
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 _UUID = "IDEMPOTENCY_UUID"
+_IS_RESUMED = "IDEMPOTENCY_IS_RESUMED"
 KEPT_FOR = timedelta(hours=24)
+_STILL_RUNS = timedelta(hours=1)
 _SANE_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # Answers that say "not now": the same key is tried anew.
 _PASSING = {429}
@@ -58,10 +60,10 @@ def idempotent(
             )
         caller, fingerprint = _caller(request), _fingerprint(request)
         with _running(caller, key):
-            row = _row(caller, key, fingerprint, timezone.now())
+            row, is_new = _row(caller, key, fingerprint, timezone.now())
             if row.status is not None:
                 return _again(row)
-            request._request.META[_UUID] = row.uuid
+            request.META |= {_UUID: row.uuid, _IS_RESUMED: not is_new}
             try:
                 answer = method(view, request, *args, **kwargs)
             except Exception as error:
@@ -79,9 +81,15 @@ def key_of(request: Request) -> UUID:
     return uuid
 
 
+def is_resumed(request: Request) -> bool:
+    """Tell whether an earlier request under this key was begun and never answered."""
+    return bool(request.META[_IS_RESUMED])
+
+
 def forget_old(*, at: datetime) -> int:
-    """Delete the keys of a day ago; return how many."""
-    deleted, _per_model = IdempotencyKey.objects.filter(created_at__lt=at - KEPT_FOR).delete()
+    """Delete the keys of a day ago, less those that may just be used; return how many."""
+    old = IdempotencyKey.objects.filter(created_at__lt=at - KEPT_FOR - _STILL_RUNS)
+    deleted, _per_model = old.delete()
     return deleted
 
 
@@ -108,15 +116,15 @@ def _running(caller: str, key: str) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
 
 
-def _row(caller: str, key: str, fingerprint: str, at: datetime) -> IdempotencyKey:
-    """Return the row of a key, new or known; a known one must be of the same request."""
+def _row(caller: str, key: str, fingerprint: str, at: datetime) -> tuple[IdempotencyKey, bool]:
+    """Return the row of a key, and whether it is new; a known one must be of the same request."""
     IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lt=at - KEPT_FOR).delete()
-    row, _is_new = IdempotencyKey.objects.get_or_create(
+    row, is_new = IdempotencyKey.objects.get_or_create(
         caller=caller, key=key, defaults={"fingerprint": fingerprint, "created_at": at}
     )
     if row.fingerprint != fingerprint:
         raise Problem(Code.KEY_REUSED)
-    return row
+    return row, is_new
 
 
 def _caller(request: Request) -> str:
@@ -134,14 +142,13 @@ def _fingerprint(request: Request) -> str:
 def _keep(row: IdempotencyKey, answer: HttpResponseBase) -> None:
     if answer.status_code >= 500 or answer.status_code in _PASSING:
         return
-    row.status = answer.status_code
     if isinstance(answer, Response):
-        row.content_type = "application/json"
-        row.body = JSONRenderer().render(answer.data).decode()
-    elif isinstance(answer, HttpResponse):
-        row.content_type = answer.headers["Content-Type"]
-        row.body = answer.content.decode()
-    row.save(update_fields=["status", "content_type", "body"])
+        content_type, body = "application/json", JSONRenderer().render(answer.data)
+    else:
+        content_type, body = answer.headers["Content-Type"], cast(HttpResponse, answer).content
+    IdempotencyKey.objects.filter(pk=row.pk).update(
+        status=answer.status_code, content_type=content_type, body=body.decode()
+    )
 
 
 def _again(row: IdempotencyKey) -> HttpResponse:

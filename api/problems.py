@@ -9,13 +9,19 @@ from enum import StrEnum
 from typing import Any, Self
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.settings import api_settings
 
 CONTENT_TYPE = "application/problem+json"
+VERSION = "1"
+VERSION_HEADER = "API-Version"
 # Where a Stripe or a database that is away may be asked again, in seconds.
 RETRY_AFTER = 10
 
@@ -69,7 +75,7 @@ class Code(StrEnum):
     PAYMENT_REFUSED = "payment_refused", 500, "Stripe finds the shop's own request wrong."
     PAYMENT_UNREACHABLE = "payment_unreachable", 503, "Stripe does not answer. Nothing is lost."
     PAYMENT_UNAVAILABLE = "payment_unavailable", 503, "Stripe does not take payments for the shop."
-    BUSY = "busy", 503, "The database did not answer in time. Nothing was done."
+    BUSY = "busy", 503, "The database did not answer in time. Repeat it, under the same key."
 
 
 class Problem(Exception):
@@ -104,7 +110,7 @@ class Problem(Exception):
         }
         if self.errors is not None:
             body["errors"] = self.errors
-        headers = dict(self.headers)
+        headers = {VERSION_HEADER: VERSION, **self.headers}
         if self.code.status in {429, 503}:
             headers.setdefault("Retry-After", str(RETRY_AFTER))
         return HttpResponse(
@@ -138,6 +144,10 @@ def _foreseen(error: Exception) -> Problem | None:
             return Problem(Code.NOT_FOUND)
         case PermissionDenied():
             return Problem(Code.FORBIDDEN)
+        case RequestDataTooBig():
+            return Problem(Code.TOO_LARGE)
+        case SuspiciousOperation():
+            return Problem(Code.MALFORMED)
         case exceptions.APIException():
             header = getattr(error, "auth_header", None)
             return Problem(

@@ -110,11 +110,12 @@ class Schema(AutoSchema):
                 yield Code.FORBIDDEN
             elif self.method not in SAFE_METHODS:
                 yield Code.FORBIDDEN
-        if "{" in self.path:
+        is_list = self.method == "GET" and hasattr(self.view, "pagination_class")
+        if "{" in self.path or is_list:
             yield Code.NOT_FOUND
         if self.get_request_serializer() is not None and self.method not in SAFE_METHODS:
             yield from (Code.MALFORMED, Code.TOO_LARGE, Code.UNSUPPORTED_TYPE, Code.INVALID)
-        if getattr(method, "has_query", False):
+        if getattr(method, "has_query", False) or is_list:
             yield Code.INVALID
         if self.method not in SAFE_METHODS or getattr(self.view, "limits_reads", False):
             yield Code.TOO_MANY
@@ -124,7 +125,7 @@ class Schema(AutoSchema):
 
 
 def _security_component(scheme: str) -> Any:
-    return ResolvedComponent(  # type: ignore[no-untyped-call]
+    return ResolvedComponent(
         name=scheme,
         type=ResolvedComponent.SECURITY_SCHEMA,
         object=scheme,

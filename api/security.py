@@ -3,9 +3,12 @@
 A request with a token never falls back on its cookies: what cannot be read is refused.
 """
 
+from typing import Any
+
 from allauth.headless.contrib.rest_framework.authentication import JWTTokenAuthentication
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
 
 SCHEMES = {
     "CartToken": {
@@ -30,8 +33,11 @@ class Bearer(JWTTokenAuthentication):  # type: ignore[misc]  # allauth has no ty
 class Session(SessionAuthentication):
     """The session of who signed in on the shop's pages, with the token against forged requests."""
 
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        return None if "Authorization" in request.headers else super().authenticate(request)
 
-class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+
+class _BearerScheme(OpenApiAuthenticationExtension):
     target_class = Bearer
     name = "AccessToken"
 
@@ -44,7 +50,7 @@ class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         }
 
 
-class _SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _SessionScheme(OpenApiAuthenticationExtension):
     target_class = Session
     name = "Session"
 

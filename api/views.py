@@ -11,10 +11,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from api import limits
-from api.problems import Code, Problem
-
-VERSION = "1"
-VERSION_HEADER = "API-Version"
+from api.problems import VERSION, VERSION_HEADER, Code, Problem
 
 
 class ApiView(APIView):
@@ -29,17 +26,31 @@ class ApiView(APIView):
     most_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # PostgreSQL's text cannot hold NUL, so nothing is called so.
+        if "\0" in request.path:
+            raise Problem(Code.NOT_FOUND)
+        # DRF reads the body as a stream, past Django's own limit; judging a session's CSRF token
+        # reads it too.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.most_bytes:
+            raise Problem(Code.TOO_LARGE, f"The most that is taken is {self.most_bytes} bytes.")
         super().initial(request, *args, **kwargs)
         version = request.headers.get(VERSION_HEADER, VERSION)
         if version != VERSION:
             raise Problem(Code.UNKNOWN_VERSION, f"The only version is {VERSION}.")
-        # DRF reads the body as a stream, past Django's own limit.
-        if int(request.META.get("CONTENT_LENGTH") or 0) > self.most_bytes:
-            raise Problem(Code.TOO_LARGE, f"The most that is taken is {self.most_bytes} bytes.")
 
     def get_throttles(self) -> list[BaseThrottle]:
         is_free = self.request.method in permissions.SAFE_METHODS and not self.limits_reads
         return [] if is_free else [*limits.throttles(self.limit)]
+
+    def check_throttles(self, request: Request) -> None:
+        # DRF asks them all: who is refused by one would still be counted by the others.
+        for throttle in self.get_throttles():
+            if not throttle.allow_request(request, self):
+                self.throttled(request, throttle.wait() or 0)
+
+    def guest(self) -> str:
+        """Return which guest asks, as far as his token was signed by the shop; else nothing."""
+        return ""
 
     def problem_of(self, error: Exception) -> Problem | None:
         """Return what to say of an error of the domain; None where nobody foresaw it."""

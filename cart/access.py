@@ -84,15 +84,22 @@ def write_cookie(request: HttpRequest, response: HttpResponse) -> None:
         response.delete_cookie(COOKIE, samesite="Lax")
 
 
+def guest_id(request: HttpRequest) -> str:
+    """Return the public id that the visitor's token names; nothing where it is not ours."""
+    token = request.headers.get(CART_TOKEN) if is_api(request) else request.COOKIES.get(COOKIE)
+    try:
+        return _signer.unsign(token or "")
+    except BadSignature:
+        return ""
+
+
 def _guest_cart(request: HttpRequest) -> Cart | None:
     """Return the cart that the token names; one that became a user's is no longer the guest's.
 
     Otherwise an old cookie would open the cart of somebody who signed out at this browser.
     """
-    token = request.headers.get(CART_TOKEN) if is_api(request) else request.COOKIES.get(COOKIE)
-    try:
-        public_id = _signer.unsign(token or "")
-    except BadSignature:
+    public_id = guest_id(request)
+    if not public_id:
         return None
     return Cart.objects.filter(public_id=public_id, user=None, merged_into=None).first()
 

@@ -13,7 +13,7 @@ from api.problems import Code, Problem
 from api.schema import operation
 from api.views import ApiView
 from cart import services
-from cart.access import cart_for_writing, current_cart, token_of
+from cart.access import cart_for_writing, current_cart, guest_id, token_of
 from cart.models import Cart
 from cart.quotes import Quote, quote
 from cart.serializers import AddedSerializer, AddSerializer, CartSerializer, QuantitySerializer
@@ -24,6 +24,9 @@ from shop.models import Variant
 class CartView(ApiView):
     permission_classes = (AllowAny,)
     guest_scheme = "CartToken"
+
+    def guest(self) -> str:
+        return guest_id(self.request)
 
 
 class WholeCart(CartView):

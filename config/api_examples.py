@@ -58,6 +58,8 @@ SAMPLES: dict[str, Any] = {
     "CheckoutSession.id": "cs_test_a1B2c3D4e5F6",
     "InboxEvent.id": "evt_1QmHvK2eZvKYlo2C",
     "PaymentIntent.id": "pi_3QmHvK2eZvKYlo2C0",
+    "IntentState.id": "pi_3QmHvK2eZvKYlo2C0",
+    "IntentState.state": "succeeded",
     "SessionState.id": "cs_test_a1B2c3D4e5F6",
     "intent_id": "pi_3QmHvK2eZvKYlo2C0",
     "is_active": True,

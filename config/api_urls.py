@@ -73,6 +73,9 @@ urlpatterns = [
         payments.VerifySession.as_view(),
         name="verify_session",
     ),
+    path(
+        "payment-intents/<slug:intent_id>/", payments.VerifyIntent.as_view(), name="verify_intent"
+    ),
     path("admin/", include(_staff)),
     path("schema/", Document.as_view(), name="schema"),
     path("docs/", api_pages.docs, name="docs"),

@@ -1,7 +1,4 @@
-"""What nobody can answer: a database that is busy or away, and a fault of the shop's own.
-
-A client of the API is told so in its own shape.
-"""
+"""A database that is busy or away: trying again is safe."""
 
 from collections.abc import Callable
 
@@ -9,7 +6,6 @@ import structlog
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.views import defaults
 
 from api.guests import is_api
 from api.problems import Code, Problem
@@ -37,8 +33,3 @@ class BusyDatabase:
         # Made without the request: the usual pages would ask the database for a cart and a user.
         page = render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": _RETRY_AFTER_SECONDS})
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer what nobody foresaw; Django has logged it."""
-    return Problem(Code.INTERNAL).response() if is_api(request) else defaults.server_error(request)

@@ -385,7 +385,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "cart", "description": "What a visitor means to buy"},
         {"name": "checkout", "description": "From the cart to Stripe's page in one call"},
         {"name": "orders", "description": "Placing, paying, following, canceling"},
-        {"name": "checkout-sessions", "description": "What became of a payment"},
+        {"name": "checkout-sessions", "description": "What became of a payment on Stripe's page"},
+        {"name": "payment-intents", "description": "What became of a payment in an app"},
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {

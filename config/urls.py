@@ -16,7 +16,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 webhook_urls = [
     path("webhook/<uuid:uuid>/", WebhookView.as_view(), name="djstripe_webhook_by_uuid"),
 ]
-handler500 = "config.busy.server_error"
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("shop.urls")),
     path("cart/", include("cart.urls")),

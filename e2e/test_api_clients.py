@@ -50,9 +50,7 @@ def test_the_walk_through_the_main_job_goes_as_it_is_written(run: Run, demo: Dem
     assert "\ncanceled\n" in said
 
 
-def test_a_client_in_another_language_does_it_from_the_document_alone(
-    run: Run, demo: Demo
-) -> None:
+def test_a_client_in_another_language_does_it_from_the_document_alone(run: Run, demo: Demo) -> None:
     said = run(
         "node",
         str(PROJECT / "e2e/api_client.mjs"),

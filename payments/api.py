@@ -10,18 +10,18 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import get_language
 from rest_framework import status
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
 from api.guests import ORDER_TOKEN
-from api.idempotency import idempotent
+from api.idempotency import idempotent, is_resumed
 from api.pages import Pages
 from api.problems import Code, Problem, invalid
 from api.schema import operation
 from api.views import ApiView
-from cart.access import current_cart
+from cart.access import current_cart, guest_id
 from cart.api import cart_json, quote_json
 from cart.models import Cart
 from cart.quotes import read_fingerprint
@@ -37,6 +37,7 @@ from payments.serializers import (
     CheckoutSerializer,
     CheckoutSessionSerializer,
     FindSerializer,
+    IntentStateSerializer,
     OrderSerializer,
     OrderSummarySerializer,
     OwnedOrderSerializer,
@@ -92,6 +93,11 @@ class OrderView(PaymentsView):
     permission_classes = (Buyers,)
     guest_scheme = "OrderToken"
 
+    def guest(self) -> str:
+        number = self.kwargs.get("number", "")
+        is_holder = links.is_signed(number, self.request.headers.get(ORDER_TOKEN, ""))
+        return number if is_holder else ""
+
     def asked_for(self, number: str) -> QuerySet[Order]:
         """Return the order, or none where it is not the caller's."""
         token = self.request.headers.get(ORDER_TOKEN, "")
@@ -120,6 +126,9 @@ class PlacingView(PaymentsView):
     permission_classes = (AllowAny,)
     guest_scheme = "CartToken"
     limit = "place_order"
+
+    def guest(self) -> str:
+        return guest_id(self.request)
 
     def read(self, request: Request) -> tuple[Cart, Buyer, str]:
         """Return what is to be placed, for whom, and the fingerprint of what he agreed to."""
@@ -153,7 +162,11 @@ class Orders(PlacingView):
     pagination_class = Pages
 
     def get_permissions(self) -> Any:
-        return [IsAuthenticated()] if self.request.method == "GET" else super().get_permissions()
+        return (
+            [IsAuthenticated()]
+            if self.request.method in SAFE_METHODS
+            else super().get_permissions()
+        )
 
     @operation("listOrders", {200: OrderSummarySerializer(many=True)})
     def get(self, request: Request) -> Response:
@@ -265,9 +278,14 @@ class Cancel(OrderView):
     def post(self, request: Request, number: str) -> Response:
         """Cancel an unpaid order. A payment that is faster wins."""
         by = request.user.pk if request.user.is_authenticated else None
-        order = canceling.cancel(
-            order_id=self.order(number).pk, reason=Reason.BUYER, by=by, at=now()
-        )
+        try:
+            order = canceling.cancel(
+                order_id=self.order(number).pk, reason=Reason.BUYER, by=by, at=now()
+            )
+        except canceling.CannotCancel as error:
+            if not (is_resumed(request) and error.order.is_canceled):
+                raise
+            order = error.order
         return Response(order_json(order))
 
 
@@ -324,10 +342,26 @@ class VerifySession(OrderView):
 
         For a buyer who is back from Stripe's page: ask again every few seconds until it is settled.
         """
-        attempt = PaymentAttempt.objects.filter(session_id=session_id).select_related("order")
-        found = attempt.first()
-        if found is None or not self.asked_for(found.order.number).exists():
-            raise Http404("no such session")
-        if found.state in {PaymentAttempt.State.CREATED, PaymentAttempt.State.OPEN}:
-            attempts.queue_reconciliation(attempt=found, at=now())
-        return Response(SessionStateSerializer(found).data)
+        return Response(SessionStateSerializer(self.verified(session_id=session_id)).data)
+
+    def verified(self, **named: str) -> PaymentAttempt:
+        """Return what the database knows of an attempt; a job asks Stripe, once a minute at most.
+
+        Raises Http404 for one that is not the caller's.
+        """
+        attempt = PaymentAttempt.objects.filter(**named).select_related("order").first()
+        if attempt is None or not self.asked_for(attempt.order.number).exists():
+            raise Http404("no such payment")
+        if attempt.state in {PaymentAttempt.State.CREATED, PaymentAttempt.State.OPEN}:
+            attempts.queue_reconciliation(attempt=attempt, at=now())
+        return attempt
+
+
+class VerifyIntent(VerifySession):
+    @operation("verifyPaymentIntent", {200: IntentStateSerializer})
+    def get(self, request: Request, intent_id: str) -> Response:
+        """Show what the shop knows of a PaymentIntent. Stripe is asked by a job, not here.
+
+        For an app whose user has just paid: ask again every few seconds until it is settled.
+        """
+        return Response(IntentStateSerializer(self.verified(intent_id=intent_id)).data)

@@ -217,6 +217,12 @@ class SessionStateSerializer(serializers.Serializer[Any]):
         return not attempt.is_live
 
 
+class IntentStateSerializer(SessionStateSerializer):
+    """What the shop's database knows of a PaymentIntent."""
+
+    id = serializers.CharField(source="intent_id")
+
+
 class LastAttemptSerializer(serializers.ModelSerializer[PaymentAttempt]):
     """A try to pay; `closed_as` says how it ended if it came to nothing."""
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from api.idempotency import idempotent, key_of
+from api.idempotency import idempotent, is_resumed, key_of
 from api.pages import NewestFirst
 from api.problems import Code, Problem, invalid
 from api.rights import StaffMay
@@ -153,13 +153,17 @@ class Cancel(StaffView):
         order = get_object_or_404(Order, number=number)
         form = CancelSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        canceling.cancel(
-            order_id=order.pk,
-            reason=Reason.STAFF,
-            by=self.by,
-            note=form.validated_data["note"],
-            at=now(),
-        )
+        try:
+            canceling.cancel(
+                order_id=order.pk,
+                reason=Reason.STAFF,
+                by=self.by,
+                note=form.validated_data["note"],
+                at=now(),
+            )
+        except canceling.CannotCancel as error:
+            if not (is_resumed(request) and error.order.is_canceled):
+                raise
         return Response(_order_json(order.pk))
 
 
@@ -183,8 +187,24 @@ class Refund(StaffView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         if not order.total_minor:
+            self._call_off(order, asked)
+        # One that was asked for and never answered: what is left is less by it since.
+        elif not order.refunds.filter(key=key_of(request)).exists():
+            self._ask(order, asked)
+        return Response(_order_json(order.pk), status=202)
+
+    def _call_off(self, order: Order, asked: dict[str, Any]) -> None:
+        for name in ("lines", "amount", "charge_id"):
+            if name in asked:
+                raise invalid(name, "This order cost nothing: it is called off as a whole.")
+        try:
             refunds.call_off(order_id=order.pk, by=self.by, at=now())
-            return Response(_order_json(order.pk), status=202)
+        except refunds.CannotRefund:
+            order.refresh_from_db()
+            if not (is_resumed(self.request) and order.status == Order.Status.REFUNDED):
+                raise
+
+    def _ask(self, order: Order, asked: dict[str, Any]) -> None:
         capture = _capture(order, asked.get("charge_id"))
         quantities = _units(order, asked.get("lines", []))
         left_minor = refunds.refundable_minor(order=order, charge_id=capture.stripe_id or "")
@@ -208,9 +228,8 @@ class Refund(StaffView):
             quantities=quantities,
             restock=asked["restock"],
             note=asked["note"],
-            key=key_of(request),
+            key=key_of(self.request),
         )
-        return Response(_order_json(order.pk), status=202)
 
 
 def _capture(order: Order, charge_id: str | None) -> LedgerEntry:

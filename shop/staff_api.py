@@ -65,11 +65,18 @@ class StaffView(ApiView):
         return dict(form.validated_data)
 
     def save(
-        self, form_class: "type[forms.ModelForm[Any]]", row: Model, asked: dict[str, Any]
+        self,
+        form_class: "type[forms.ModelForm[Any]]",
+        row: Model,
+        asked: dict[str, Any],
+        **unchanged: Any,
     ) -> Any:
-        """Save what is asked of a new or locked row by the admin's form, and note who did it."""
+        """Save what is asked of a new or locked row by the admin's form, and note who did it.
+
+        `unchanged` are fields of the form that are none of the row, as they are.
+        """
         fields = form_class.base_fields
-        known = forms.model_to_dict(row, fields) if row.pk else {}
+        known = forms.model_to_dict(row, fields) | unchanged if row.pk else {}
         is_new = row.pk is None
         form = form_class(known | asked, instance=row)
         require_valid(form)
@@ -227,13 +234,9 @@ class VariantDetail(StaffView):
     def patch(self, request: Request, sku: str) -> Response:
         """Change a variant. What is left out stays as it is, and so does its stock."""
         variant: Variant = _locked(Variant.objects.all(), sku=sku)
-        asked = self.read(VariantInputSerializer, partial=True)
-        asked.setdefault("price", variant.price_minor)
-        return Response(
-            StockSerializer(
-                self.save(VariantForm, variant, _with_price(asked, variant.currency))
-            ).data
-        )
+        asked = _with_price(self.read(VariantInputSerializer, partial=True), variant.currency)
+        price = money.to_decimal(variant.price_minor, variant.currency)
+        return Response(StockSerializer(self.save(VariantForm, variant, asked, price=price)).data)
 
     @operation("deleteVariant", {204: None}, problems=[Code.IN_USE])
     def delete(self, request: Request, sku: str) -> Response:
@@ -243,6 +246,8 @@ class VariantDetail(StaffView):
 
 def _with_price(asked: dict[str, Any], currency: str) -> dict[str, Any]:
     """Return what is asked with its price as the admin's form takes it."""
+    if "price" not in asked:
+        return asked
     return asked | {"price": money.to_decimal(asked["price"], currency)}
 
 

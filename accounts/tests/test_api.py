@@ -9,6 +9,7 @@ import pytest
 from allauth.headless.tokens.strategies.jwt import internal
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
@@ -121,6 +122,36 @@ def test_an_account_is_guessed_at_so_often_by_pages_and_api_together(ada: User) 
     assert Session.objects.count() == 0
 
 
+@pytest.mark.parametrize("body", ["x", "[1]", '"\\ud800"'])
+def test_signing_out_takes_no_body_and_minds_none(ada: User, body: str) -> None:
+    tokens = sign_in()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+
+    answer = Client().generic(
+        "POST", "/api/auth/logout/", body, content_type="application/json", headers=headers
+    )
+
+    assert answer.status_code == 204
+    assert_ended(tokens)
+
+
+def test_registering_is_limited_also_where_the_database_counts(settings: Settings) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+        }
+    }
+    call_command("createcachetable", verbosity=0)
+    UserFactory(email="ada@example.com")
+    body = {"email": "ada@example.com", "password": PASSWORD}
+
+    for _ in range(10):
+        assert_problem(Caller().post("auth/register/", body), 409, "email_taken")
+
+    assert_problem(Caller().post("auth/register/", body), 429, "too_many_requests")
+
+
 def test_signing_in_again_works_whatever_token_is_sent_along(ada: User) -> None:
     first = sign_in()
 
@@ -137,10 +168,18 @@ def test_a_session_of_the_pages_is_no_token_and_a_token_no_session(ada: User) ->
     key = browser.session.session_key or ""
     tokens = sign_in()
 
-    # By a header that allauth knows.
+    # By a header that allauth knows; beside a token it changes nothing.
     body = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
     by_header = Caller(X_Session_Token=key).post("auth/password/change/", body)
     assert_problem(by_header, 401, "not_authenticated")
+    other = sign_in()
+    both = Caller(Authorization=f"Bearer {other['access_token']}", X_Session_Token=key)
+    assert both.post("auth/logout/").status_code == 204
+    assert_ended(other)
+    assert browser.get("/api/auth/me/").status_code == 200
+    # Nor is a cookie looked at where somebody says in another way who he is.
+    other_way = browser.get("/api/auth/me/", headers={"Authorization": "Basic abc"})
+    assert_problem(other_way, 401, "not_authenticated")
     # A bad token is not made good by a cookie that goes along.
     refused = browser.get("/api/auth/me/", headers={"Authorization": "Bearer nonsense"})
     assert_problem(refused, 401, "bad_token")
@@ -181,14 +220,16 @@ def test_a_refresh_token_is_good_once(ada: User) -> None:
 def test_of_two_who_refresh_at_once_one_is_refused(ada: User) -> None:
     tokens = sign_in()
 
-    def trade(_: int) -> Any:
+    def trade(token: str) -> Any:
         try:
-            return refresh(tokens)
+            return refresh({"refresh_token": token})
         finally:
             connection.close()
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(trade, range(4)))
+        # The same token, as base64 lets one spell it.
+        spelled = [tokens["refresh_token"] + "=" * (number % 2) for number in range(4)]
+        answers = list(pool.map(trade, spelled))
 
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
     (good,) = (answer.json() for answer in answers if answer.status_code == 200)
@@ -274,6 +315,16 @@ def test_changing_the_password_takes_the_present_one(ada: User) -> None:
 
     assert {error["field"] for error in problem["errors"]} == {"current_password", "new_password"}
     assert bearer(tokens).get("auth/me/").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "-x", "zzzzzzzzzzzzz-x", "1-", "ü-x"])
+def test_a_key_that_nobody_was_sent_sets_no_password(ada: User, key: str) -> None:
+    body = {"key": key, "password": OTHER_PASSWORD}
+
+    problem = assert_problem(Caller().post("auth/password/reset/", body), 422, "invalid")
+
+    assert {error["field"] for error in problem["errors"]} == {"key"}
+    assert sign_in()
 
 
 def test_asking_for_a_mail_tells_nobody_who_has_an_account(ada: User) -> None:

@@ -143,6 +143,13 @@ class Scene:
         return attempt.session_id or ""
 
     @property
+    def intent(self) -> str:
+        attempt: PaymentAttempt = attempt_row(
+            self.order, kind="intent", state="open", intent_id="pi_1", client_secret="secret"
+        )
+        return attempt.intent_id or ""
+
+    @property
     def user(self) -> str:
         return str(self.buyer.public_id)
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
@@ -15,6 +16,7 @@ from api.views import ApiView
 from config.tests.api_scene import Scene
 from config.tests.api_surface import SURFACE, Row, shape
 from orders import links
+from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
 ROWS = [row for row in SURFACE if row.path != "schema/"]
@@ -141,6 +143,62 @@ def test_an_address_that_is_none_is_404(path: str) -> None:
     for method in METHODS:
         answer = Caller().call(method, path)
         assert_problem(answer, 404, "not_found")
+
+
+def test_a_token_that_is_made_up_is_not_counted_and_who_is_refused_no_more(
+    settings: Settings,
+) -> None:
+    few = dict.fromkeys(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "3/min")
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": few}
+    guest = Scene("guest").client()
+    kept: list[str] = []
+
+    for number in range(5):
+        Caller(Cart_Token=f"made up {number}").delete("cart/")
+        kept = [key for key in cache._cache if ":limit:" in key]  # type: ignore[attr-defined]
+    assert len(kept) == 1
+    assert_problem(guest.delete("cart/"), 429, "too_many_requests")
+    # From other addresses a guest is one and the same.
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
+    answers = [
+        guest.call("DELETE", "cart/", X_Forwarded_For=f"192.0.2.{number}") for number in range(5)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+
+
+def test_a_large_body_is_refused_before_anything_else_is_judged(settings: Settings) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(Scene("buyer").buyer)
+    body = b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+
+    answer = browser.post("/api/cart/lines/", body, content_type="application/json")
+
+    assert_problem(answer, 413, "too_large")
+
+
+def test_a_form_of_too_many_parts_is_a_problem_too() -> None:
+    scene = Scene("manager")
+    headers = scene.client().headers
+    many = {f"field-{number}": "x" for number in range(1_001)}
+
+    answer = Client().post(f"/api/admin/products/{scene.slug}/images/", many, headers=headers)
+
+    assert_problem(answer, 400, "malformed")
+
+
+def test_what_django_refuses_itself_is_a_problem_too() -> None:
+    answer = Client().get("/api/auth/me/", headers={"Host": "other.example"})
+
+    assert_problem(answer, 400, "malformed")
+
+
+def test_links_to_other_pages_are_the_shops_own() -> None:
+    VariantFactory()
+    VariantFactory()
+
+    answer = Client().get("/api/products/?page_size=1", headers={"Host": "testserver:8123"})
+
+    assert answer.json()["next"] == "http://testserver/api/products/?page=2&page_size=1"
 
 
 def test_every_code_is_explained_where_its_type_leads(client: Client) -> None:

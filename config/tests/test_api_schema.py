@@ -69,7 +69,7 @@ def test_every_example_fits_its_shape(document: dict[str, Any]) -> None:
 
 def test_a_field_without_a_sample_is_named(document: dict[str, Any]) -> None:
     shape = {"type": "object", "properties": {"smell": {"type": "string"}}}
-    path = {"get": {"responses": {"200": {"content": {"application/json": {}}}}}}
+    path: dict[str, Any] = {"get": {"responses": {"200": {"content": {"application/json": {}}}}}}
     path["get"]["responses"]["200"]["content"]["application/json"] = {
         "schema": {"$ref": "#/components/schemas/Book"}
     }
@@ -163,7 +163,8 @@ def test_what_needs_a_key_says_so(operations: dict[str, dict[str, Any]]) -> None
 
 
 def test_who_may_ask_is_said(operations: dict[str, dict[str, Any]]) -> None:
-    token, session = {"AccessToken": []}, {"Session": []}
+    token: dict[str, list[str]] = {"AccessToken": []}
+    session: dict[str, list[str]] = {"Session": []}
 
     def ways(name: str) -> list[dict[str, list[str]]]:
         found: list[dict[str, list[str]]] = operations[name].get("security", [])

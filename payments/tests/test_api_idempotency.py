@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.tests.factories import UserFactory, a_clerk
 from accounts.tests.tokens import caller_as
@@ -20,8 +21,10 @@ from api.tests.calls import Caller, assert_problem
 from cart.access import token_of
 from cart.models import Cart
 from cart.quotes import quote
-from orders.models import Fulfillment, Order
-from orders.tests.factories import ADDRESS
+from orders import links
+from orders import services as orders
+from orders.models import Fulfillment, Order, Reason
+from orders.tests.factories import ADDRESS, PendingOrderFactory
 from payments.models import PaymentAttempt, Refund
 from payments.tests import money_back, support
 from payments.tests.processes import run_code
@@ -42,7 +45,7 @@ Caller(**{headers}).post({path!r}, {body}, key="k")
 
 @pytest.fixture
 def variant() -> Variant:
-    variant: Variant = VariantFactory(on_hand=9, price_minor=2_000)
+    variant: Variant = VariantFactory(sku="EMMA-H", on_hand=9, price_minor=2_000)
     return variant
 
 
@@ -185,22 +188,68 @@ def test_who_dies_before_he_answers_has_placed_one_order(
     assert again.json()["checkout_session"]["url"] == PaymentAttempt.objects.get().url
 
 
+@pytest.mark.parametrize(
+    ("asked", "amount_minor"),
+    [
+        ({}, 4_490),
+        ({"amount": 500}, 500),
+        ({"lines": [{"sku": "EMMA-H", "quantity": 1}]}, 2_000),
+        ({"lines": [{"sku": "EMMA-H", "quantity": 2}]}, 4_490),
+    ],
+)
 def test_who_dies_before_he_answers_has_refunded_once(
-    sandbox: Any, process_environment: Mapping[str, str], variant: Variant
+    sandbox: Any,
+    process_environment: Mapping[str, str],
+    variant: Variant,
+    asked: dict[str, object],
+    amount_minor: int,
 ) -> None:
-    order = money_back.paid_order(sandbox, variant)
+    order = money_back.paid_order(sandbox, variant, quantity=2)
     clerk = caller_as(a_clerk(".*"))
-    asked = {"amount": 500, "why": "requested_by_customer"}
+    body = asked | {"why": "requested_by_customer"}
     path = f"admin/orders/{order.number}/refund/"
-    die_before_answering(process_environment, clerk, path, asked)
+    die_before_answering(process_environment, clerk, path, body)
 
-    again = clerk.post(path, asked, key="k")
+    again = clerk.post(path, body, key="k")
 
     assert again.status_code == 202
-    assert [refund["amount"]["amount"] for refund in again.json()["all_refunds"]] == [500]
-    assert Refund.objects.get().amount_minor == 500
-    assert clerk.post(path, asked).status_code == 202
-    assert Refund.objects.count() == 2
+    (refund,) = again.json()["all_refunds"]
+    assert refund["amount"]["amount"] == Refund.objects.get().amount_minor == amount_minor
+
+
+def test_who_dies_before_he_answers_has_canceled_once(
+    process_environment: Mapping[str, str], variant: Variant
+) -> None:
+    order = PendingOrderFactory(quantities={variant: 1}, at=support.stripe_now())
+    holder = Caller(Order_Token=links.sign(order.number))
+    die_before_answering(process_environment, holder, f"orders/{order.number}/cancel/", {})
+
+    again = holder.post(f"orders/{order.number}/cancel/", {}, key="k")
+
+    assert (again.status_code, again.json()["status"]) == (200, "canceled")
+    other = holder.post(f"orders/{order.number}/cancel/")
+    assert_problem(other, 409, "not_cancelable")
+
+
+@pytest.mark.parametrize("deed", ["cancel", "refund"])
+def test_staff_who_die_before_they_answer_are_answered_as_it_went(
+    process_environment: Mapping[str, str], settings: Settings, deed: str
+) -> None:
+    settings.SHIPPING_FLAT_MINOR = 0
+    free = VariantFactory(price_minor=0)
+    order = PendingOrderFactory(quantities={free: 1}, at=support.stripe_now())
+    body, path = {"note": "Sold out."}, f"admin/orders/{order.number}/{deed}/"
+    if deed == "refund":
+        orders.mark_paid(order=order, reason=Reason.ZERO, cause="", at=support.stripe_now())
+        body = {"why": "other"}
+    clerk = caller_as(a_clerk(".*"))
+    die_before_answering(process_environment, clerk, path, body)
+
+    again = clerk.post(path, body, key="k")
+
+    assert again.status_code in {200, 202}
+    assert again.json()["status"] == {"cancel": "canceled", "refund": "refunded"}[deed]
+    assert clerk.post(path, body).status_code == 409
 
 
 def test_who_dies_before_he_answers_has_handed_over_and_moved_stock_once(
@@ -238,7 +287,7 @@ def test_a_key_is_forgotten_after_a_day(cart: Cart) -> None:
     assert row.created_at > day_ago
     assert json.loads(row.body)["number"] == again.json()["number"]
 
-    assert forget_old(at=row.created_at + timedelta(hours=24)) == 0
-    IdempotencyKey.objects.update(created_at=day_ago)
+    assert forget_old(at=row.created_at + timedelta(hours=25)) == 0
+    IdempotencyKey.objects.update(created_at=day_ago - timedelta(hours=1))
     forget_idempotency_keys(timestamp=0)
     assert IdempotencyKey.objects.count() == 0

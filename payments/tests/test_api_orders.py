@@ -381,6 +381,35 @@ def test_a_guest_finds_his_order_by_number_and_address_a_few_times_a_minute() ->
     assert page.status_code == 429
 
 
+def test_a_list_is_only_for_who_is_signed_in() -> None:
+    order = PendingOrderFactory()
+
+    for method in ("GET", "HEAD"):
+        assert holder_of(order).call(method, "orders/").status_code == 401
+
+
+def test_an_app_that_has_paid_an_intent_asks_until_it_is_settled(sandbox: Any) -> None:
+    order = PendingOrderFactory(at=support.stripe_now())
+    holder = holder_of(order)
+    intent = holder.post(f"orders/{order.number}/payment-intent/").json()
+    # Asking how the order stands says nothing of having paid.
+    assert holder.get(f"orders/{order.number}/payment/").json()["phase"] == "payable"
+    support.confirm_intent(intent["id"], intent["client_secret"])
+
+    before = holder.get(f"payment-intents/{intent['id']}/").json()
+    phase = holder.get(f"orders/{order.number}/payment/").json()["phase"]
+    support.run_jobs()
+    after = holder.get(f"payment-intents/{intent['id']}/").json()
+
+    assert (before["state"], before["is_settled"], phase) == ("open", False, "confirming")
+    assert after == {
+        "id": intent["id"],
+        "state": "succeeded",
+        "is_settled": True,
+        "order_number": order.number,
+    }
+
+
 def test_a_list_has_the_users_orders_newest_first_at_the_same_cost(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:

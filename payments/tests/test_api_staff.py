@@ -237,8 +237,11 @@ def test_an_order_that_cost_nothing_is_called_off(clerk: Caller, settings: Any) 
         at=support.stripe_now(),
     )
 
-    answer = clerk.post(f"admin/orders/{started.order.number}/refund/", {"why": "other"})
+    path = f"admin/orders/{started.order.number}/refund/"
+    part = clerk.post(path, {"why": "other", "amount": 5})
+    answer = clerk.post(path, {"why": "other"})
 
+    assert fields_of(assert_problem(part, 422, "invalid")) == {"amount": "invalid"}
     assert (answer.status_code, answer.json()["status"]) == (202, "refunded")
     again = clerk.post(f"admin/orders/{started.order.number}/refund/", {"why": "other"})
     assert_problem(again, 409, "not_refundable")
