@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e quality bench chaos mutants api-client lint format lock clean
+.PHONY: help demo test e2e quality bench chaos mutants fuzz-api api-client lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ mutants: $(DEVELOPING)  ## take one guard away after the other; a test must noti
 	@exec $(BIN)/python -m mutants
 
 # What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
+fuzz-api: $(DEVELOPING)  ## call the API as its document allows and as it does not (FUZZ_EXAMPLES, SEED)
+	@exec $(BIN)/python -m fuzz
+
 lint: export DATABASE_URL := postgres://127.0.0.1/none
 lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789
 lint: export SITE_URL := https://shop.example

@@ -7,6 +7,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import User
+from api.bodies import Body
 
 
 def _password() -> serializers.CharField:
@@ -48,20 +49,20 @@ class TokensSerializer(serializers.Serializer[Any]):
         return settings.HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN
 
 
-class CredentialsSerializer(serializers.Serializer[Any]):
+class CredentialsSerializer(Body):
     email = serializers.EmailField(max_length=254)
     password = _password()
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Body):
     refresh_token = serializers.CharField(max_length=2000)
 
 
-class ForgotPasswordSerializer(serializers.Serializer[Any]):
+class ForgotPasswordSerializer(Body):
     email = serializers.EmailField(max_length=254)
 
 
-class ResetPasswordSerializer(serializers.Serializer[Any]):
+class ResetPasswordSerializer(Body):
     key = serializers.RegexField(
         r"^[0-9A-Za-z]{1,13}-[0-9A-Za-z-]+$",
         max_length=200,
@@ -70,7 +71,7 @@ class ResetPasswordSerializer(serializers.Serializer[Any]):
     password = _password()
 
 
-class ChangePasswordSerializer(serializers.Serializer[Any]):
+class ChangePasswordSerializer(Body):
     current_password = _password()
     new_password = _password()
 

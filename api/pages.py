@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from api.problems import invalid
 
 _MOST = 100
-_NUMBER = re.compile(r"0*[1-9][0-9]{0,17}")
+_NUMBER = re.compile(r"0*[1-9][0-9]{0,1000}")
 
 
 class _OurLinks:

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from api.bodies import Body
 from shop.serializers import ImageSerializer, MoneyField
 
 
@@ -68,14 +69,14 @@ class AddedSerializer(CartSerializer):
         return added
 
 
-class AddSerializer(serializers.Serializer[Any]):
+class AddSerializer(Body):
     """Units of a variant to put into the cart."""
 
     sku = serializers.CharField(max_length=64)
     quantity = serializers.IntegerField(min_value=1, max_value=settings.CART_LINE_LIMIT, default=1)
 
 
-class QuantitySerializer(serializers.Serializer[Any]):
+class QuantitySerializer(Body):
     """The units that a line shall hold; none takes it out."""
 
     quantity = serializers.IntegerField(min_value=0, max_value=settings.CART_LINE_LIMIT)

@@ -92,7 +92,7 @@ def run(stack: ExitStack) -> None:
         (VAR / name).mkdir(parents=True, exist_ok=True)
     kept = keep_secrets(VAR / "demo.env")
     environment = dict(os.environ) | {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE") or "config.settings",
         "DATABASE_URL": os.environ.get("DATABASE_URL") or _start_postgres(stack),
         "SECRET_KEY": kept["SECRET_KEY"],
         "DEBUG": "0",

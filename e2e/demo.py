@@ -31,6 +31,7 @@ class Demo:
     port: int
     admin_email: str = ""
     admin_password: str = ""
+    more: dict[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     @classmethod
@@ -45,10 +46,14 @@ class Demo:
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator["Demo"]:
-        """Run the demo of this checkout in a directory that is gone afterwards."""
+    def running(cls, **more: str) -> Iterator["Demo"]:
+        """Run the demo of this checkout in a directory that is gone afterwards.
+
+        `more` goes into its environment.
+        """
         with tempfile.TemporaryDirectory(prefix="demo-") as name:
             demo = cls.of_this_checkout(Path(name))
+            demo.more = more
             try:
                 demo.start()
                 yield demo
@@ -133,7 +138,7 @@ class Demo:
         ours = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         # All the buyers of these tests come from one address, and leave many orders unpaid.
         caps = {"PENDING_LIMIT_PER_BUYER": "1000", "PENDING_LIMIT_PER_ADDRESS": "1000"}
-        return ours | caps | {"TMPDIR": str(self.directory / "tmp")}
+        return ours | caps | self.more | {"TMPDIR": str(self.directory / "tmp")}
 
     def busy_ports(self) -> list[int]:
         """Return which of the demo's two ports somebody listens on."""

@@ -7,6 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from api.bodies import Body
 from orders import links
 from orders.models import Reason, Status
 from payments.forms import CheckoutForm, FindOrderForm
@@ -39,7 +40,7 @@ def from_form(field: forms.Field) -> serializers.Field[Any, Any, Any, Any]:
     raise TypeError(f"no JSON for {field}")
 
 
-class AddressSerializer(serializers.Serializer[Any]):
+class AddressSerializer(Body):
     """Where an order goes."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -59,7 +60,7 @@ class FrozenAddressSerializer(serializers.Serializer[Any]):
     country = serializers.CharField(help_text="ISO 3166-1 alpha-2 code.")
 
 
-class PlaceSerializer(serializers.Serializer[Any]):
+class PlaceSerializer(Body):
     """What an order needs beside its cart."""
 
     email = from_form(CheckoutForm.base_fields["email"])
@@ -69,7 +70,7 @@ class PlaceSerializer(serializers.Serializer[Any]):
     )
 
 
-class FindSerializer(serializers.Serializer[Any]):
+class FindSerializer(Body):
     number = from_form(FindOrderForm.base_fields["number"])
     email = from_form(FindOrderForm.base_fields["email"])
 

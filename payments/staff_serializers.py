@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from api.bodies import Body
 from orders.models import Fulfillment, FulfillmentLine, Order, Review, Status
 from payments.models import InboxEvent, LedgerEntry, Refund, RefundLine
 from payments.serializers import LastAttemptSerializer, OrderSerializer
@@ -182,12 +183,12 @@ class StaffOrderSerializer(OrderSerializer):
         ]
 
 
-class UnitsSerializer(serializers.Serializer[Any]):
+class UnitsSerializer(Body):
     sku = serializers.CharField(max_length=64)
     quantity = serializers.IntegerField(min_value=1, max_value=1_000_000)
 
 
-class FulfillSerializer(serializers.Serializer[Any]):
+class FulfillSerializer(Body):
     """Which units leave the house; without `lines` all that are left."""
 
     lines = serializers.ListField(
@@ -195,11 +196,11 @@ class FulfillSerializer(serializers.Serializer[Any]):
     )
 
 
-class CancelSerializer(serializers.Serializer[Any]):
+class CancelSerializer(Body):
     note = serializers.CharField(max_length=200, help_text="Why, for the buyer to read.")
 
 
-class AskRefundSerializer(serializers.Serializer[Any]):
+class AskRefundSerializer(Body):
     """What goes back: the price of `lines`, or an `amount`, or, with neither, all that is left."""
 
     charge_id = serializers.CharField(

@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.bodies import Body
 from shop.models import Category, Product, ProductImage, StockMovement, Variant
 from shop.serializers import ImageSerializer, MoneyField
 
@@ -69,7 +70,7 @@ class StaffProductSerializer(serializers.ModelSerializer[Product]):
         )
 
 
-class ProductInputSerializer(serializers.Serializer[Any]):
+class ProductInputSerializer(Body):
     """What of a product can be written."""
 
     title = serializers.CharField(max_length=200)
@@ -86,7 +87,7 @@ class ProductInputSerializer(serializers.Serializer[Any]):
     )
 
 
-class VariantInputSerializer(serializers.Serializer[Any]):
+class VariantInputSerializer(Body):
     """What of a variant can be written; units are moved by stock movements."""
 
     sku = serializers.CharField(max_length=64)
@@ -98,7 +99,7 @@ class VariantInputSerializer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField(default=True)
 
 
-class CategoryInputSerializer(serializers.Serializer[Any]):
+class CategoryInputSerializer(Body):
     """What of a category can be written."""
 
     name = serializers.CharField(max_length=100)
@@ -121,7 +122,7 @@ class StaffCategorySerializer(serializers.ModelSerializer[Category]):
         fields = ("slug", "name", "parent", "position")
 
 
-class ImageInputSerializer(serializers.Serializer[Any]):
+class ImageInputSerializer(Body):
     """A picture to show: JPEG, PNG, WebP or AVIF, up to 10 MB and 25 megapixels."""
 
     image = serializers.FileField()
@@ -129,7 +130,7 @@ class ImageInputSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(min_value=0, max_value=_MOST_POSITION, default=0)
 
 
-class ImageChangeSerializer(serializers.Serializer[Any]):
+class ImageChangeSerializer(Body):
     """What of a picture can be changed."""
 
     alt = serializers.CharField(required=False, allow_blank=True, max_length=200)
@@ -146,7 +147,7 @@ class MovementSerializer(serializers.ModelSerializer[StockMovement]):
         fields = ("sku", "kind", "on_hand_delta", "reserved_delta", "reference", "moved_at")
 
 
-class MoveSerializer(serializers.Serializer[Any]):
+class MoveSerializer(Body):
     """Units that came in, or by which the count is corrected."""
 
     sku = serializers.CharField(max_length=64)

@@ -132,6 +132,10 @@ def test_a_line_holds_no_more_than_the_limit(variant: Variant, settings: Setting
         ({"sku": "EMMA-H", "quantity": 0}, {"quantity": "min_value"}),
         ({"sku": "EMMA-H", "quantity": "many"}, {"quantity": "invalid"}),
         ({"sku": "EMMA-H", "quantity": None}, {"quantity": "null"}),
+        ({"sku": "EMMA-H", "quantity": "2"}, {"quantity": "invalid"}),
+        ({"sku": "EMMA-H", "quantity": True}, {"quantity": "invalid"}),
+        ({"sku": "EMMA-H", "quantity": 1.5}, {"quantity": "invalid"}),
+        ({"sku": 7}, {"sku": "invalid"}),
     ],
 )
 def test_what_makes_no_sense_is_told_beside_its_field(

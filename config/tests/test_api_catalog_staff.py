@@ -111,9 +111,10 @@ def test_what_was_ever_in_stock_is_kept(clerk: Caller) -> None:
         ({"title": "Emma", "category": "fiction", "slug": "taken"}, {"slug": "unique"}),
         ({"title": "???", "category": "fiction"}, {"slug": "required"}),
         (
-            {"title": "Emma", "category": "fiction", "attributes": {"Pages": ["1"]}},
+            {"title": "Emma", "category": "fiction", "attributes": {"Pages": 1}},
             {"attributes.Pages": "invalid"},
         ),
+        ({"title": "Emma", "category": "fiction", "is_published": 1}, {"is_published": "invalid"}),
     ],
 )
 def test_a_product_that_makes_no_sense(clerk: Caller, body: object, wrong: dict[str, str]) -> None:
