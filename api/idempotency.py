@@ -117,14 +117,21 @@ def _running(caller: str, key: str) -> Iterator[None]:
 
 
 def _row(caller: str, key: str, fingerprint: str, at: datetime) -> tuple[IdempotencyKey, bool]:
-    """Return the row of a key, and whether it is new; a known one must be of the same request."""
-    IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lt=at - KEPT_FOR).delete()
-    row, is_new = IdempotencyKey.objects.get_or_create(
-        caller=caller, key=key, defaults={"fingerprint": fingerprint, "created_at": at}
-    )
+    """Return the row of a key, and whether it is new; a known one must be of the same request.
+
+    The key is held: nobody else makes its row meanwhile.
+    """
+    row = IdempotencyKey.objects.filter(caller=caller, key=key).first()
+    if row and row.created_at < at - KEPT_FOR:
+        row.delete()
+        row = None
+    if row is None:
+        return IdempotencyKey.objects.create(
+            caller=caller, key=key, fingerprint=fingerprint, created_at=at
+        ), True
     if row.fingerprint != fingerprint:
         raise Problem(Code.KEY_REUSED)
-    return row, is_new
+    return row, False
 
 
 def _caller(request: Request) -> str:

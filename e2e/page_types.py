@@ -283,6 +283,7 @@ PAGE_TYPES = (
     *(PageType(f"order: {state}", partial(_order, state)) for state in STATES),
     PageType("orders", partial(_as_reader, "/orders/")),
     PageType("orders: none", _orders_of_a_newcomer),
+    PageType("what the API may answer with", "/api/problems/"),
     PageType("find order", "/orders/find/"),
     PageType(
         "find order: not found",

@@ -62,10 +62,7 @@ class SourceSerializer(serializers.Serializer[Any]):
     """The smaller copies of one file type."""
 
     type = serializers.CharField(help_text="A media type, such as image/avif.")
-    srcset = serializers.SerializerMethodField(help_text="Addresses with widths, as in HTML.")
-
-    def get_srcset(self, source: Any) -> str:
-        return ", ".join(absolute(each) for each in source.srcset.split(", "))
+    srcset = serializers.CharField(help_text="Addresses with widths, as in HTML.")
 
 
 class ImageSerializer(serializers.ModelSerializer[ProductImage]):
@@ -81,6 +78,19 @@ class ImageSerializer(serializers.ModelSerializer[ProductImage]):
     @extend_schema_field({"type": "string", "format": "uri"})
     def get_url(self, image: ProductImage) -> str:
         return absolute(image.url)
+
+    def to_representation(self, image: ProductImage) -> dict[str, Any]:
+        # By hand: a list shows dozens of pictures, and DRF asks each field of each anew.
+        return {
+            "url": absolute(image.url),
+            "width": image.width,
+            "height": image.height,
+            "alt": image.alt,
+            "sources": [
+                {"type": kind, "srcset": absolute(srcset).replace(", /", f", {settings.SITE_URL}/")}
+                for kind, srcset in image.sources
+            ],
+        }
 
 
 class CategorySerializer(serializers.ModelSerializer[Category]):
@@ -127,6 +137,18 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
     @extend_schema_field({"type": "string", "format": "uri"})
     def get_url(self, product: Product) -> str:
         return absolute(product.get_absolute_url())
+
+    def to_representation(self, product: Any) -> dict[str, Any]:
+        # By hand, as with pictures.
+        return {
+            "slug": product.slug,
+            "title": product.title,
+            "url": absolute(product.get_absolute_url()),
+            "price_from": money_json(product.lowest_price_minor, settings.SHOP_CURRENCY),
+            "price_to": money_json(product.highest_price_minor, settings.SHOP_CURRENCY),
+            "free": product.free_stock,
+            "image": ImageSerializer().to_representation(product.cover) if product.cover else None,
+        }
 
 
 class ProductDetailSerializer(serializers.ModelSerializer[Product]):

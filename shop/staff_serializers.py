@@ -46,6 +46,10 @@ class StaffImageSerializer(ImageSerializer):
     def get_name(self, image: ProductImage) -> str:
         return PurePath(str(image.image)).name
 
+    def to_representation(self, image: ProductImage) -> dict[str, Any]:
+        own = {"name": self.get_name(image), "position": image.position}
+        return super().to_representation(image) | own
+
 
 class StaffProductSerializer(serializers.ModelSerializer[Product]):
     """A product, on sale or not."""

@@ -1,6 +1,7 @@
 """A client of the API, as an app on somebody's phone is one."""
 
 import json
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -37,9 +38,24 @@ class Caller:
         """Return the answer; `path` is below /api/."""
         sent = self.headers | {name.replace("_", "-"): text for name, text in headers.items()}
         text = "" if body is None else json.dumps(body)
-        return Client().generic(
+        client = _client()
+        client.cookies.clear()
+        return client.generic(
             method, f"/api/{path}", text, content_type="application/json", headers=sent
         )
+
+
+class _OfThread(threading.local):
+    client: Client | None = None
+
+
+_of_thread = _OfThread()
+
+
+def _client() -> Client:
+    """Return the thread's own: each new one reads the list of static files."""
+    _of_thread.client = _of_thread.client or Client()
+    return _of_thread.client
 
 
 def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The API called as its document allows, and as it does not: a little of what `make fuzz-api` does."""
+"""The API called as its document allows, and as it does not: some of `make fuzz-api`."""
 
 from typing import Any
 

@@ -1,0 +1,201 @@
+"""`make bench-api`: fifty clients at once on pages and on the API that shows the same.
+
+Each client asks for the page, then for its JSON, in turn, so that both meet the same load. To place
+an order is to ask for the figures, and to agree to them: the checkout's page and its form, the cart
+and the call. Ends with 1 for a wrong answer, a wrong total, or a p95 above the page's.
+"""
+
+import os
+import re
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from html import unescape
+from statistics import quantiles
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from e2e.demo import Demo
+
+CLIENTS = int(os.environ.get("BENCH_CLIENTS") or 50)
+ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 6)
+_SECONDS = 60
+_UNITS = 2
+_ADDRESS = {
+    "name": "Ada Reader",
+    "line1": "1 Long Lane",
+    "line2": "",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "region": "",
+    "country": "DE",
+}
+_STOCK = """
+from django.utils import timezone
+from shop import services
+from shop.models import Variant
+from datetime import timedelta
+variant = Variant.objects.on_sale().filter(product__slug="walden").first()
+services.receive(variant_id=variant.pk, quantity=90000, reference="bench", at=timezone.now())
+print(variant.pk, variant.sku, variant.price_minor)
+"""
+
+
+@dataclass
+class Measured:
+    """Seconds per kind of request, and what went wrong."""
+
+    pages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    api: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Goods:
+    """What everybody buys; `price_minor` is for one unit."""
+
+    pk: str
+    sku: str
+    price_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        """With shipping, which the demo takes below 50.00."""
+        subtotal = _UNITS * self.price_minor
+        return subtotal + (490 if subtotal < 5_000 else 0)
+
+    @property
+    def total(self) -> str:
+        return f"€{self.total_minor / 100:.2f}"
+
+
+class Client:
+    """One client: a browser with a cart, and an app with another."""
+
+    def __init__(self, shop: str, goods: Goods, measured: Measured) -> None:
+        self.shop, self.goods, self.measured = shop, goods, measured
+        self.app = requests.Session()
+        self._anew()
+
+    def _anew(self) -> None:
+        """Take a new browser and a new token, each with a cart."""
+        self.browser = requests.Session()
+        form = {"variant": self.goods.pk, "quantity": str(_UNITS)}
+        self.browser.post(f"{self.shop}/cart/add/", form, timeout=_SECONDS)
+        body = {"sku": self.goods.sku, "quantity": _UNITS}
+        added = self.app.post(f"{self.shop}/api/cart/lines/", json=body, timeout=_SECONDS)
+        self.headers = {"Cart-Token": added.json()["token"]}
+
+    def round(self) -> None:
+        """Ask for everything once, page and JSON in turn, and begin anew."""
+        self._both("list", "/category/science-nature/", "/api/products/?category=science-nature")
+        self._both("detail", "/product/walden/", "/api/products/walden/", "Walden")
+        self._both("cart", "/cart/", "/api/cart/", self.goods.total)
+        self._place()
+        self._anew()
+
+    def _both(self, kind: str, page: str, api: str, shows: str = "") -> None:
+        self._timed(self.measured.pages[kind], lambda: self._get(self.browser, page, shows))
+        self._timed(
+            self.measured.api[kind], lambda: self._get(self.app, api, shows, **self.headers)
+        )
+
+    def _get(self, session: requests.Session, path: str, shows: str, **headers: str) -> Any:
+        answer = session.get(self.shop + path, headers=headers, timeout=_SECONDS)
+        if answer.status_code != 200 or shows not in answer.text:
+            self.measured.wrong.append(f"{path}: {answer.status_code}")
+        return answer
+
+    def _place(self) -> None:
+        """Order by the page's form, and by the API; both open Stripe's page."""
+        placed = self._timed(self.measured.pages["place"], self._place_by_page)
+        if placed.status_code != 303 or "/c/pay/" not in placed.headers["Location"]:
+            self.measured.wrong.append(f"checkout page: {placed.status_code}")
+        made = self._timed(self.measured.api["place"], self._place_by_api)
+        if made.status_code != 201:
+            self.measured.wrong.append(f"checkout: {made.status_code} {made.text[:200]}")
+        elif made.json()["order"]["total"]["amount"] != self.goods.total_minor:
+            self.measured.wrong.append(f"total: {made.json()['order']['total']}")
+
+    def _place_by_page(self) -> requests.Response:
+        page = unescape(self._get(self.browser, "/checkout/", self.goods.total).text)
+        hidden = dict(re.findall(r'name="(fingerprint|csrfmiddlewaretoken)" value="([^"]+)"', page))
+        form = {"email": f"{uuid4()}@example.com", **_ADDRESS, **hidden}
+        return self.browser.post(
+            f"{self.shop}/checkout/", form, allow_redirects=False, timeout=_SECONDS
+        )
+
+    def _place_by_api(self) -> requests.Response:
+        cart = self._get(self.app, "/api/cart/", self.goods.total, **self.headers).json()
+        body = {
+            "email": f"{uuid4()}@example.com",
+            "shipping_address": _ADDRESS,
+            "fingerprint": cart["fingerprint"],
+        }
+        headers = self.headers | {"Idempotency-Key": str(uuid4())}
+        return self.app.post(
+            f"{self.shop}/api/checkout/", json=body, headers=headers, timeout=_SECONDS
+        )
+
+    def _timed(self, into: list[float], ask: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        answer = ask()
+        into.append(time.perf_counter() - started)
+        return answer
+
+
+def main() -> int:
+    """Measure, print the table, and return the exit code."""
+    measured = Measured()
+    with Demo.running(DJANGO_SETTINGS_MODULE="fuzz.settings") as demo:
+        pk, sku, price = demo.run(_STOCK).split()
+        goods = Goods(pk, sku, int(price))
+        clients = [Client(demo.shop_url, goods, measured) for _ in range(CLIENTS)]
+        gate = threading.Barrier(CLIENTS)
+
+        def work(client: Client) -> None:
+            gate.wait()
+            for _ in range(ROUNDS):
+                client.round()
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(work, clients))
+        orders = demo.run(
+            "from orders.models import Order; from collections import Counter;"
+            "print(dict(Counter(Order.objects.values_list('total_minor', flat=True))))"
+        )
+    return _report(measured, orders, goods)
+
+
+def _report(measured: Measured, orders: str, goods: Goods) -> int:
+    print(f"{CLIENTS} clients at once, {ROUNDS} rounds each")
+    print("| | requests | page p50 ms | API p50 ms | page p95 ms | API p95 ms | API / page |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    is_slower = False
+    for kind, pages in measured.pages.items():
+        api = measured.api[kind]
+        (page_p50, page_p95), (api_p50, api_p95) = _percentiles(pages), _percentiles(api)
+        is_slower |= api_p95 > page_p95
+        print(
+            f"| {kind} | {len(api)} | {page_p50:.0f} | {api_p50:.0f} | {page_p95:.0f} "
+            f"| {api_p95:.0f} | {api_p95 / page_p95:.2f} |"
+        )
+    print(f"orders by total: {orders.strip()}; expected {{{goods.total_minor}: all}}")
+    print(f"{len(measured.wrong)} wrong answers", *measured.wrong[:10], sep="\n")
+    return int(is_slower or bool(measured.wrong))
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float]:
+    """Return p50 and p95 in milliseconds."""
+    cut = quantiles(seconds, n=100)
+    return cut[49] * 1000, cut[94] * 1000
+
+
+if __name__ == "__main__":
+    sys.exit(main())
