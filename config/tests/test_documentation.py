@@ -55,7 +55,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_files_that_are_named_exist(page: Path) -> None:
-    apps = "accounts|bench|cart|config|deploy|docs|e2e|orders|payments|shop|static|stripe_sandbox"
+    apps = (
+        "accounts|api|bench|cart|config|deploy|docs|e2e|orders|payments|shop|static|stripe_sandbox"
+    )
     paths = re.findall(rf"`((?:{apps}|templates)/[\w./-]+)`", prose(page))
 
     assert [path for path in paths if not (PROJECT / path).exists()] == []
@@ -68,7 +70,7 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     targets = {
         name
         for code in re.findall(r"`([^`\n]+)`", prose(page))
-        for name in re.findall(r"(?:^|&& )make ([a-z0-9]+)", code)
+        for name in re.findall(r"(?:^|&& )make ([a-z0-9-]+)", code)
     }
     commands = set(re.findall(r"manage\.py ([a-z_]+)", text)) - {"help"}
 

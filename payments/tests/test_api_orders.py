@@ -18,6 +18,7 @@ from orders import links
 from orders.models import Order
 from orders.tests.factories import ADDRESS, PendingOrderFactory
 from payments.models import PaymentAttempt
+from payments.services import attempts
 from payments.tests import money_back, support
 from payments.tests.browsing import order_by_form, visitor
 from shop.clock import now
@@ -333,6 +334,59 @@ def test_when_stripe_fails_nothing_is_lost_and_trying_again_is_safe(
     assert support.reread(order).is_pending
     sandbox.clear_faults()
     assert holder.post(f"orders/{order.number}/{deed}/", key="k").status_code in {200, 201}
+
+
+def test_a_declined_card_leaves_the_order_payable(sandbox: Any) -> None:
+    order = PendingOrderFactory(at=support.stripe_now())
+    holder = holder_of(order)
+    intent = holder.post(f"orders/{order.number}/payment-intent/").json()
+
+    support.confirm_intent(intent["id"], intent["client_secret"], "pm_card_chargeDeclined")
+    support.hear_all(sandbox)
+
+    shown = holder.get(f"orders/{order.number}/").json()
+    assert (shown["phase"], shown["story"][-1]["reason"]) == ("payable", "failed_card")
+    assert holder.post(f"orders/{order.number}/payment-intent/").json() == intent
+
+
+def test_a_request_that_runs_already_is_told_as_no_answer(
+    sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "_KEY_IN_USE_SECONDS", 0.1)
+    order = PendingOrderFactory(at=support.stripe_now())
+    sandbox.fault(kind="conflict", path="/v1/checkout/sessions", times=1)
+    path = f"orders/{order.number}/checkout-session/"
+
+    first = holder_of(order).post(path, key="k")
+
+    assert_problem(first, 503, "payment_unreachable")
+    assert holder_of(order).post(path, key="k").status_code == 201
+    assert order.attempts.count() == 1
+
+
+def test_a_payment_that_was_faster_is_told_with_the_order(sandbox: Any, variant: Variant) -> None:
+    attempt = support.checkout(support.cart_with(variant))
+    sandbox.pay(attempt.url)
+
+    answer = holder_of(attempt.order).post(f"orders/{attempt.order.number}/cancel/")
+
+    problem = assert_problem(answer, 409, "not_cancelable")
+    assert problem["order"]["phase"] == "paid"
+    assert support.reread(attempt.order).status == Order.Status.PAID
+
+
+def test_a_read_older_than_stripes_refusal_changes_nothing(sandbox: Any, variant: Variant) -> None:
+    attempt = support.checkout(support.cart_with(variant))
+    sandbox.pay(attempt.url)
+    # Stripe refuses to end the session, as it is paid, and shows it as it was before.
+    sandbox.fault(kind="stale_read", path="/v1/checkout/sessions", times=1)
+    path = f"orders/{attempt.order.number}/cancel/"
+
+    first = holder_of(attempt.order).post(path, key="k")
+
+    assert_problem(first, 503, "payment_unreachable")
+    assert support.reread(attempt.order).is_pending
+    assert_problem(holder_of(attempt.order).post(path, key="k"), 409, "not_cancelable")
 
 
 def test_a_fault_of_ours_at_stripe_is_told_as_such(sandbox: Any) -> None:

@@ -38,6 +38,7 @@ class Held(NamedTuple):
     page: str = ""
     service: str = ""
     job: str = ""
+    api: str = ""
 
 
 HERE = "test_failure_table.py::"
@@ -50,43 +51,68 @@ TABLE = {
         "test_intents.py::test_a_declined_card_is_an_entry_in_the_story_and_the_intent_stays_open",
         "test_settling.py::"
         "test_a_declined_card_is_an_entry_in_the_story_and_the_buyer_may_try_again",
+        api="test_api_orders.py::test_a_declined_card_leaves_the_order_payable",
     ),
-    "Stripe: rate limit (429)": Held(STRIPE_FAILS, TOLD, RETRIED),
-    "Stripe: no answer, time-out, 5xx": Held(STRIPE_FAILS, TOLD, RETRIED),
+    "Stripe: rate limit (429)": Held(
+        STRIPE_FAILS,
+        TOLD,
+        RETRIED,
+        api="test_api_orders.py::test_when_stripe_fails_nothing_is_lost_and_trying_again_is_safe",
+    ),
+    "Stripe: no answer, time-out, 5xx": Held(
+        STRIPE_FAILS,
+        TOLD,
+        RETRIED,
+        api="test_api_orders.py::test_when_stripe_fails_nothing_is_lost_and_trying_again_is_safe",
+    ),
     "Stripe: our other request with the same key is running (409)": Held(
         f"{HERE}test_a_request_that_runs_already_is_waited_for_then_said_to_be_unanswered",
         "test_lost_answers.py::test_a_key_in_use_waits_for_the_other_request_and_then_gives_up",
         RETRIED,
+        api="test_api_orders.py::test_a_request_that_runs_already_is_told_as_no_answer",
     ),
-    "Stripe: key or rights refused (401, 403)": Held(STRIPE_FAILS, TOLD, RETRIED),
+    "Stripe: key or rights refused (401, 403)": Held(
+        STRIPE_FAILS,
+        TOLD,
+        RETRIED,
+        api="test_api_orders.py::test_when_stripe_fails_nothing_is_lost_and_trying_again_is_safe",
+    ),
     "Stripe: invalid request, key reused with other parameters": Held(
-        f"{HERE}test_a_request_that_stripe_finds_wrong_is_our_fault", TOLD, RETRIED
+        f"{HERE}test_a_request_that_stripe_finds_wrong_is_our_fault",
+        TOLD,
+        RETRIED,
+        api="test_api_orders.py::test_a_fault_of_ours_at_stripe_is_told_as_such",
     ),
     "Stripe: the e-mail address is none to it": Held(
         "test_checkout_form.py::"
         "test_an_address_that_cannot_be_used_is_said_beside_it_and_another_one_pays",
         f"{HERE}test_the_service_says_that_stripe_does_not_take_an_address",
+        api="test_api_orders.py::test_an_address_that_stripe_does_not_take_is_told_beside_it",
     ),
     "Stripe: the session is no longer open": Held(
         f"{HERE}test_what_is_paid_already_is_shown_instead_of_canceled_or_replaced",
         "test_canceling.py::test_a_payment_made_while_stripe_is_asked_to_end_it_wins",
         "test_holds.py::test_a_payment_faster_than_the_end_of_the_hold_wins",
+        api="test_api_orders.py::test_a_payment_that_was_faster_is_told_with_the_order",
     ),
     "a read is older than its event": Held(
         f"{HERE}test_a_read_older_than_stripes_refusal_changes_nothing",
         "test_ending_intents.py::"
         "test_an_end_that_is_refused_though_all_looks_open_is_asked_for_again",
         RETRIED,
+        api="test_api_orders.py::test_a_read_older_than_stripes_refusal_changes_nothing",
     ),
     "a lock or the database is not to be had in time": Held(
         "config/tests/test_headers.py::test_a_lock_that_does_not_come_is_a_kind_503",
         f"{HERE}test_the_service_waits_for_a_lock_only_so_long",
         RETRIED,
+        api="config/tests/test_api_manners.py::test_a_fault_of_ours_is_500_and_a_busy_database_503",
     ),
     "anything else": Held(
         "config/tests/test_error_pages.py::"
         "test_a_fault_of_ours_is_told_without_asking_the_database",
         job="test_retries.py::test_a_failure_of_our_own_is_tried_five_times",
+        api="config/tests/test_api_manners.py::test_a_fault_of_ours_is_500_and_a_busy_database_503",
     ),
     "webhook: not signed for us, malformed, too large": Held(
         "test_webhooks.py::test_a_malformed_body_is_refused_though_signed",
@@ -95,34 +121,49 @@ TABLE = {
     "input is invalid": Held(
         "test_checkout_form.py::test_a_missing_field_is_said_beside_it_and_nothing_is_placed",
         "test_placing.py::test_more_lines_than_stripe_takes_are_refused",
+        api="test_api_orders.py::test_what_is_missing_or_wrong_is_told_beside_its_field",
     ),
     "somebody else's, or unknown": Held(
         "test_order_pages.py::test_a_guests_link_can_neither_be_guessed_nor_altered",
         "test_order_pages.py::test_an_order_is_seen_by_its_owner_alone",
+        api="test_api_orders.py::test_an_order_is_its_owners_and_its_tokens",
     ),
-    "too many tries": Held("test_checkout_form.py::test_placing_is_limited"),
+    "too many tries": Held(
+        "test_checkout_form.py::test_placing_is_limited",
+        api="config/tests/test_api_manners.py::test_too_many_requests_are_429_and_looking_is_free",
+    ),
     "stock is short, or prices or cart have changed": Held(
         "test_checkout_form.py::test_a_shortage_names_the_book_and_how_many_are_left",
         "test_placing.py::test_a_price_that_rose_after_the_page_was_shown_places_nothing",
+        api="test_api_orders.py::test_a_shortage_places_nothing_and_shows_what_is_left",
     ),
     "the order can no longer be paid": Held(
         "test_order_pages.py::test_pay_now_on_a_paid_order_leads_to_its_page",
         f"{HERE}test_an_order_that_cannot_be_paid_says_what_it_is_instead",
+        api="test_api_orders.py::test_a_paid_order_takes_no_payment",
+    ),
+    "the client's own key: the same request again": Held(
+        api="test_api_idempotency.py::test_the_same_request_is_answered_alike_and_done_once"
+    ),
+    "... another request under it, or the first one still runs": Held(
+        api="test_api_idempotency.py::test_another_request_under_the_same_key_is_refused"
     ),
 }
 
 NO_SERVICE = {
     "anything else": "no service foresees it: the edges, page and job, catch it",
     "too many tries": "tries are counted before any service is called",
+    "the client's own key: the same request again": "keys are the API's own, above any service",
+    "... another request under it, or the first one still runs": "likewise",
 }
 
 
-def rows_of_the_design() -> dict[str, bool]:
-    """Return what the design's table names, and whether a job meets it too."""
+def rows_of_the_design() -> dict[str, tuple[bool, bool, bool]]:
+    """Return what the design's table names, and whether page, API and job meet it."""
     design = (PROJECT / "docs/design.md").read_text(encoding="utf-8")
     table = design[design.index("| what happened |") :].split("\n\n")[0]
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
-    return {what: bool(job) for what, _page, job in cells}
+    return {what: (bool(page), bool(api), bool(job)) for what, page, api, job in cells}
 
 
 def test_every_row_has_its_tests_and_every_test_is_there() -> None:
@@ -138,10 +179,14 @@ def test_every_row_has_its_tests_and_every_test_is_there() -> None:
 
     assert missing == []
     assert list(TABLE) == list(rows)
-    assert [what for what, held in TABLE.items() if not held.page] == []
     assert [what for what, held in TABLE.items() if not held.service] == list(NO_SERVICE)
-    assert {what for what, meets in rows.items() if meets} == {
-        what for what, held in TABLE.items() if held.job
+    # Where the design has nothing to say, a test is welcome, but not asked for.
+    assert [what for what, (page, _, _) in rows.items() if page and not TABLE[what].page] == []
+    assert {what: api for what, (_, api, _) in rows.items()} == {
+        what: bool(held.api) for what, held in TABLE.items()
+    }
+    assert {what: job for what, (_, _, job) in rows.items()} == {
+        what: bool(held.job) for what, held in TABLE.items()
     }
 
 
