@@ -153,6 +153,7 @@ SAMPLES: dict[str, Any] = {
     "PatchedVariantInputRequest.title": "Hardcover",
     "token": "5f3c0b8e-93d1-4f5e-8a53-1f6f0a4d7c2b:signature",
     "OwnedOrder.token": "Rk3yTz-signature",
+    "PlacedOrder.token": "Rk3yTz-signature",
     "token_type": "Bearer",
     "total": _TOTAL,
     "type": "charge.refunded",

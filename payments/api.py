@@ -231,8 +231,7 @@ class Checkout(PlacingView):
 
 
 def _checkout_json(order: Order, attempt: PaymentAttempt | None) -> Any:
-    shown = read_order(Order.objects.filter(pk=order.pk), now())
-    return CheckoutSerializer({"order": shown, "checkout_session": attempt}).data
+    return CheckoutSerializer({"order": order, "checkout_session": attempt}).data
 
 
 class FindOrder(PaymentsView):

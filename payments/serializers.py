@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from api.bodies import Body
 from orders import links
-from orders.models import Reason, Status
+from orders.models import Order, Reason, Status
 from payments.forms import CheckoutForm, FindOrderForm
 from payments.models import PaymentAttempt, Refund
 from payments.standings import Phase
@@ -197,10 +197,24 @@ class PaymentIntentSerializer(serializers.ModelSerializer[PaymentAttempt]):
         return settings.STRIPE_PUBLISHABLE_KEY
 
 
+class PlacedOrderSerializer(serializers.ModelSerializer[Order]):
+    """An order as far as its client must know to go on; the rest is asked for by its number."""
+
+    token = serializers.SerializerMethodField(help_text="Send it as Order-Token to be let in.")
+    total = MoneyField("total_minor")
+
+    class Meta:
+        model = Order
+        fields = ("number", "token", "status", "placed_at", "email", "total")
+
+    def get_token(self, order: Order) -> str:
+        return links.sign(order.number)
+
+
 class CheckoutSerializer(serializers.Serializer[Any]):
     """An order, and where it is paid; `checkout_session` is null where nothing is to pay."""
 
-    order = OwnedOrderSerializer()
+    order = PlacedOrderSerializer()
     checkout_session = CheckoutSessionSerializer(allow_null=True)
 
 
