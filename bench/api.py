@@ -78,14 +78,21 @@ class Goods:
 class Client:
     """One client: a browser with a cart, and an app with another."""
 
-    def __init__(self, shop: str, goods: Goods, measured: Measured) -> None:
+    def __init__(self, number: int, shop: str, goods: Goods, measured: Measured) -> None:
         self.shop, self.goods, self.measured = shop, goods, measured
-        self.app = requests.Session()
+        # Placings from one address take turns.
+        self.address = {"X-Forwarded-For": f"192.0.2.{number}"}
+        self.app = self._session()
         self._anew()
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.headers.update(self.address)
+        return session
 
     def _anew(self) -> None:
         """Take a new browser and a new token, each with a cart."""
-        self.browser = requests.Session()
+        self.browser = self._session()
         form = {"variant": self.goods.pk, "quantity": str(_UNITS)}
         self.browser.post(f"{self.shop}/cart/add/", form, timeout=_SECONDS)
         body = {"sku": self.goods.sku, "quantity": _UNITS}
@@ -153,10 +160,13 @@ class Client:
 def main() -> int:
     """Measure, print the table, and return the exit code."""
     measured = Measured()
-    with Demo.running(DJANGO_SETTINGS_MODULE="fuzz.settings") as demo:
+    behind_proxy = {"TRUSTED_PROXY_COUNT": "1"}
+    with Demo.running(DJANGO_SETTINGS_MODULE="fuzz.settings", **behind_proxy) as demo:
         pk, sku, price = demo.run(_STOCK).split()
         goods = Goods(pk, sku, int(price))
-        clients = [Client(demo.shop_url, goods, measured) for _ in range(CLIENTS)]
+        clients = [
+            Client(number, demo.shop_url, goods, measured) for number in range(1, CLIENTS + 1)
+        ]
         gate = threading.Barrier(CLIENTS)
 
         def work(client: Client) -> None:
