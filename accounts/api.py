@@ -15,7 +15,6 @@ from rest_framework import status
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from accounts.models import User
 from accounts.serializers import (
@@ -64,10 +63,11 @@ class Register(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Open an account and sign in. A guest's cart, if its token is sent, becomes the user's."""
+        sent = self.read(CredentialsSerializer)
         try:
             # A refusal is raised outside: what counts the tries may be in this very database.
             with transaction.atomic():
-                answer = _ask(allauth_views.SignupView, request, CredentialsSerializer)
+                answer = _ask(allauth_views.SignupView, request, sent)
         except IntegrityError as error:
             # The same was sent twice, and the other came first.
             raise Problem(Code.EMAIL_TAKEN) from error
@@ -85,7 +85,7 @@ class SignIn(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Sign in. A guest's cart, if its token is sent, is merged into the user's."""
-        answer = _ask(allauth_views.LoginView, request, CredentialsSerializer)
+        answer = _ask(allauth_views.LoginView, request, self.read(CredentialsSerializer))
         # The password was right, and yet nobody is signed in.
         if answer.status == status.HTTP_401_UNAUTHORIZED:
             raise Problem(Code.INACTIVE)
@@ -110,13 +110,12 @@ class Refresh(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Trade a refresh token for new tokens. Of two that trade the same one, one is refused."""
-        form = RefreshSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        sent = self.read(RefreshSerializer)
         try:
             with transaction.atomic():
                 # Else both would read the session before either wrote it, and both be answered.
-                lock_token(form.validated_data["refresh_token"])
-                answer = _ask(RefreshTokenView, request, RefreshSerializer)
+                lock_token(sent["refresh_token"])
+                answer = _ask(RefreshTokenView, request, sent)
         except (NoToken, UpdateError) as error:
             # The latter: the sign-in ended at this very moment.
             raise Problem(Code.BAD_TOKEN) from error
@@ -127,7 +126,8 @@ class ForgotPassword(OpenView):
     @operation("forgotPassword", {202: None}, takes=ForgotPasswordSerializer)
     def post(self, request: Request) -> Response:
         """Send a mail by which the password can be set anew. The answer is the same for anybody."""
-        _done(_ask(allauth_views.RequestPasswordResetView, request, ForgotPasswordSerializer))
+        sent = self.read(ForgotPasswordSerializer)
+        _done(_ask(allauth_views.RequestPasswordResetView, request, sent))
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -135,7 +135,8 @@ class ResetPassword(OpenView):
     @operation("resetPassword", {204: None}, takes=ResetPasswordSerializer)
     def post(self, request: Request) -> Response:
         """Set a password by the key from the mail. Every sign-in of the account ends."""
-        answer = _ask(allauth_views.ResetPasswordView, request, ResetPasswordSerializer)
+        sent = self.read(ResetPasswordSerializer)
+        answer = _ask(allauth_views.ResetPasswordView, request, sent)
         _done(answer, by=_SIGNED_OUT)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -144,7 +145,8 @@ class ChangePassword(SignedInView):
     @operation("changePassword", {204: None}, takes=ChangePasswordSerializer)
     def post(self, request: Request) -> Response:
         """Change the password. Every sign-in ends, this one too: sign in with the new one."""
-        _done(_ask(allauth_views.ChangePasswordView, request, ChangePasswordSerializer))
+        sent = self.read(ChangePasswordSerializer)
+        _done(_ask(allauth_views.ChangePasswordView, request, sent))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -162,13 +164,8 @@ class _Answer(NamedTuple):
     body: Any
 
 
-def _ask(view: Any, request: Request, shape: type[Serializer[Any]] | None = None) -> _Answer:
-    """Let allauth's view answer a request, if it has the right shape; raises its problem."""
-    sent = {}
-    if shape:
-        form = shape(data=request.data)
-        form.is_valid(raise_exception=True)
-        sent = form.validated_data
+def _ask(view: Any, request: Request, sent: dict[str, Any] | None = None) -> _Answer:
+    """Let allauth's view answer a request with what was sent."""
     asked = request._request
     # Allauth reads the body once more, in a way of its own: it gets what was understood.
     asked._body = json.dumps(sent).encode() if sent else b""

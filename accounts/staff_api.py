@@ -4,7 +4,6 @@ from typing import cast
 
 from django.db.models import Q, QuerySet
 from rest_framework.generics import get_object_or_404
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,13 +12,8 @@ from accounts.models import User
 from accounts.serializers import UserQuery, UserSerializer
 from api.pages import NewestFirst
 from api.problems import Code, Problem
-from api.rights import StaffMay
 from api.schema import operation
-from api.views import ApiView
-
-
-class StaffView(ApiView):
-    permission_classes = (IsAuthenticated, StaffMay)
+from api.views import StaffView
 
 
 class Users(StaffView):
@@ -29,11 +23,7 @@ class Users(StaffView):
     @operation("listUsers", {200: UserSerializer(many=True)}, query=UserQuery)
     def get(self, request: Request) -> Response:
         """List people, who came last first."""
-        query = UserQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        pages = NewestFirst()
-        found = pages.paginate_queryset(_asked_for(query.validated_data), request, self)
-        return pages.get_paginated_response(UserSerializer(found, many=True).data)
+        return self.listed(_asked_for(self.read_query(UserQuery)), UserSerializer)
 
 
 def _asked_for(asked: dict[str, object]) -> QuerySet[User]:

@@ -85,25 +85,21 @@ class Schema(AutoSchema):
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         found: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if found is not None:
-            found["responses"] |= _documented(self._problems(), has_ways_in=self._has_ways_in())
+            found["responses"] |= _documented(self._problems())
         return found
 
     def _words(self) -> str:
         return (self._method().__doc__ or "").strip()
 
     def _method(self) -> Callable[..., Any]:
-        name = getattr(self.view, "action", None) or self.method.lower()
-        method: Callable[..., Any] = getattr(self.view, name)
+        method: Callable[..., Any] = getattr(self.view, self.method.lower())
         return method
-
-    def _has_ways_in(self) -> bool:
-        return bool(self.view.authentication_classes)
 
     def _problems(self) -> Iterable[Code]:
         """Return the codes that the view's method may answer with."""
         method = self._method()
         yield from (Code.UNKNOWN_VERSION, Code.NOT_ACCEPTABLE, Code.INTERNAL, Code.BUSY)
-        if self._has_ways_in():
+        if self.view.authentication_classes:
             yield Code.BAD_TOKEN
             if not all(each is AllowAny for each in self.view.permission_classes):
                 yield Code.NOT_AUTHENTICATED
@@ -117,7 +113,7 @@ class Schema(AutoSchema):
             yield from (Code.MALFORMED, Code.TOO_LARGE, Code.UNSUPPORTED_TYPE, Code.INVALID)
         if getattr(method, "has_query", False) or is_list:
             yield Code.INVALID
-        if self.method not in SAFE_METHODS or getattr(self.view, "limits_reads", False):
+        if self.method not in SAFE_METHODS:
             yield Code.TOO_MANY
         if getattr(method, "is_idempotent", False):
             yield from (Code.KEY_MISSING, Code.KEY_RUNNING, Code.KEY_REUSED)
@@ -133,7 +129,7 @@ def _security_component(scheme: str) -> Any:
     )
 
 
-def _documented(codes: Iterable[Code], *, has_ways_in: bool) -> dict[str, Any]:
+def _documented(codes: Iterable[Code]) -> dict[str, Any]:
     """Return the answers of an operation that are problems, one per status."""
     by_status: dict[int, list[Code]] = {}
     for code in codes:

@@ -3,14 +3,27 @@
 A request with a token never falls back on its cookies: what cannot be read is refused.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.headless.contrib.rest_framework.authentication import JWTTokenAuthentication
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
 SCHEMES = {
+    "AccessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `access_token` of a sign-in or a refresh; it lasts 15 minutes.",
+    },
+    "Session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": settings.SESSION_COOKIE_NAME,
+        "description": "The cookie of the shop's pages, with X-CSRFToken where it changes.",
+    },
     "CartToken": {
         "type": "apiKey",
         "in": "header",
@@ -37,27 +50,16 @@ class Session(SessionAuthentication):
         return None if "Authorization" in request.headers else super().authenticate(request)
 
 
-class _BearerScheme(OpenApiAuthenticationExtension):
+class _Scheme(OpenApiAuthenticationExtension):
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return SCHEMES[cast(str, self.name)]
+
+
+class _BearerScheme(_Scheme):
     target_class = Bearer
     name = "AccessToken"
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "The `access_token` of a sign-in or a refresh; it lasts 15 minutes.",
-        }
 
-
-class _SessionScheme(OpenApiAuthenticationExtension):
+class _SessionScheme(_Scheme):
     target_class = Session
     name = "Session"
-
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "sessionid",
-            "description": "The cookie of the shop's pages, with X-CSRFToken where it changes.",
-        }

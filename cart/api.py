@@ -52,17 +52,14 @@ class Lines(CartView):
     )
     def post(self, request: Request) -> Response:
         """Add units of a SKU to the cart. A guest without one gets a new cart, and its `token`."""
-        form = AddSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        asked = self.read(AddSerializer)
         variants = Variant.objects.select_related("product")
-        variant = get_object_or_404(variants, sku=form.validated_data["sku"])
+        variant = get_object_or_404(variants, sku=asked["sku"])
         if not variant.is_on_sale:
             raise Problem(Code.NOT_ON_SALE)
         at = now()
         cart = cart_for_writing(request, at)
-        change = services.add(
-            cart=cart, variant=variant, quantity=form.validated_data["quantity"], at=at
-        )
+        change = services.add(cart=cart, variant=variant, quantity=asked["quantity"], at=at)
         return Response(cart_json(cart, AddedSerializer, added=change.units))
 
 
@@ -70,10 +67,8 @@ class Line(CartView):
     @operation("setCartLine", {200: CartSerializer}, takes=QuantitySerializer)
     def put(self, request: Request, sku: str) -> Response:
         """Set how many units a line holds. What is not in the cart is added by POST."""
-        form = QuantitySerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        quantity = self.read(QuantitySerializer)["quantity"]
         variant = get_object_or_404(Variant, sku=sku)
-        quantity = form.validated_data["quantity"]
         cart = current_cart(request)
         if cart and not quantity:
             services.remove(cart=cart, variant=variant)

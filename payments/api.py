@@ -130,22 +130,21 @@ class PlacingView(PaymentsView):
     def guest(self) -> str:
         return guest_id(self.request)
 
-    def read(self, request: Request) -> tuple[Cart, Buyer, str]:
+    def agreed(self, request: Request) -> tuple[Cart, Buyer, str]:
         """Return what is to be placed, for whom, and the fingerprint of what he agreed to."""
-        form = PlaceSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        asked = self.read(PlaceSerializer)
         cart = current_cart(request)
         if cart is None:
             raise Problem(Code.NOT_PLACEABLE, "Your cart is empty.")
         self.cart = cart
         buyer = Buyer(
             user=request.user if request.user.is_authenticated else None,
-            email=form.validated_data["email"],
-            address=dict(form.validated_data["shipping_address"]),
+            email=asked["email"],
+            address=dict(asked["shipping_address"]),
             locale=get_language() or settings.LANGUAGE_CODE,
             client_ip=client_ip(request),
         )
-        return cart, buyer, read_fingerprint(form.validated_data["fingerprint"])
+        return cart, buyer, read_fingerprint(asked["fingerprint"])
 
     def problem_of(self, error: Exception) -> Problem | None:
         match error:
@@ -172,10 +171,9 @@ class Orders(PlacingView):
     def get(self, request: Request) -> Response:
         """List the orders of who is signed in, newest first."""
         pages = Pages()
-        orders = cast(User, request.user).orders.all()
+        ids = cast(User, request.user).orders.values_list("pk", flat=True)
         # The page is cut before anything is asked about it.
-        found = cast(list[Order], pages.paginate_queryset(orders, request, self))
-        rows = _in_order(found)
+        rows = _in_order(cast(list[int], pages.paginate_queryset(ids, request, self)))
         return pages.get_paginated_response(OrderSummarySerializer(rows, many=True).data)
 
     @operation(
@@ -192,7 +190,7 @@ class Orders(PlacingView):
         order; changed, it replaces the one that was not paid. 200 says that the order was paid
         already.
         """
-        cart, buyer, fingerprint = self.read(request)
+        cart, buyer, fingerprint = self.agreed(request)
         try:
             order = placing.place(cart=cart, buyer=buyer, fingerprint=fingerprint, at=now())
         except placing.AlreadyPaid as error:
@@ -200,10 +198,10 @@ class Orders(PlacingView):
         return Response(order_json(order, OwnedOrderSerializer), status=status.HTTP_201_CREATED)
 
 
-def _in_order(orders: list[Order]) -> list[Standing]:
-    found = standings(Order.objects.filter(pk__in=[order.pk for order in orders]), now())
+def _in_order(ids: list[int]) -> list[Standing]:
+    found = standings(Order.objects.filter(pk__in=ids), now())
     by_id = {standing.order.pk: standing for standing in found}
-    return [by_id[order.pk] for order in orders]
+    return [by_id[pk] for pk in ids]
 
 
 class Checkout(PlacingView):
@@ -219,7 +217,7 @@ class Checkout(PlacingView):
 
         200, without a page, says that the order was paid already.
         """
-        cart, buyer, fingerprint = self.read(request)
+        cart, buyer, fingerprint = self.agreed(request)
         try:
             started = placing.start_checkout(
                 cart=cart, buyer=buyer, fingerprint=fingerprint, at=now()
@@ -247,12 +245,9 @@ class FindOrder(PaymentsView):
     )
     def post(self, request: Request) -> Response:
         """Find an order by its number and the e-mail address it was placed with."""
-        form = FindSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        number = normalized_number(form.validated_data["number"])
-        order = Order.objects.filter(
-            number=number, email__iexact=form.validated_data["email"]
-        ).first()
+        asked = self.read(FindSerializer)
+        number = normalized_number(asked["number"])
+        order = Order.objects.filter(number=number, email__iexact=asked["email"]).first()
         if order is None:
             raise Problem(Code.NOT_FOUND, "We know no order with this number and e-mail address.")
         return Response(order_json(order, OwnedOrderSerializer))

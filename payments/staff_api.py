@@ -6,7 +6,6 @@ from typing import Any, cast
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from rest_framework.generics import get_object_or_404
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,8 +13,8 @@ from accounts.models import User
 from api.idempotency import idempotent, is_resumed, key_of
 from api.pages import NewestFirst
 from api.problems import Code, Problem, invalid
-from api.rights import StaffMay
 from api.schema import operation
+from api.views import StaffView
 from orders.models import Order, Reason, Review
 from payments.api import STRIPE_PROBLEMS, PaymentsView
 from payments.models import Dispute, InboxEvent, LedgerEntry
@@ -34,8 +33,8 @@ from payments.staff_serializers import (
 from shop.clock import now
 
 
-class StaffView(PaymentsView):
-    permission_classes = (IsAuthenticated, StaffMay)
+class OfficeView(PaymentsView, StaffView):
+    """For staff, on orders and what Stripe told."""
 
     @property
     def by(self) -> int:
@@ -58,18 +57,14 @@ def _order_json(order_id: int) -> Any:
     return StaffOrderSerializer(read_order(orders, now())).data
 
 
-class Orders(StaffView):
+class Orders(OfficeView):
     rights = {"GET": "orders.view_order"}
     pagination_class = NewestFirst
 
     @operation("listAllOrders", {200: OrderRowSerializer(many=True)}, query=OrderQuery)
     def get(self, request: Request) -> Response:
         """List all orders, newest first."""
-        query = OrderQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        pages = NewestFirst()
-        found = pages.paginate_queryset(_asked_for(query.validated_data), request, self)
-        return pages.get_paginated_response(OrderRowSerializer(found, many=True).data)
+        return self.listed(_asked_for(self.read_query(OrderQuery)), OrderRowSerializer)
 
 
 def _asked_for(asked: dict[str, Any]) -> QuerySet[Order]:
@@ -86,7 +81,7 @@ def _asked_for(asked: dict[str, Any]) -> QuerySet[Order]:
     return orders.filter(**asked)
 
 
-class OrderDetail(StaffView):
+class OrderDetail(OfficeView):
     rights = {"GET": "orders.view_order"}
 
     @operation("getAnyOrder", {200: StaffOrderSerializer})
@@ -95,7 +90,7 @@ class OrderDetail(StaffView):
         return Response(_order_json(get_object_or_404(Order, number=number).pk))
 
 
-class Fulfill(StaffView):
+class Fulfill(OfficeView):
     rights = {"POST": "orders.change_order"}
 
     @operation(
@@ -108,11 +103,10 @@ class Fulfill(StaffView):
     def post(self, request: Request, number: str) -> Response:
         """Note that units were handed over. The last of them makes the order fulfilled."""
         order = get_object_or_404(Order, number=number)
-        form = FulfillSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        asked = self.read(FulfillSerializer)
         quantities = (
-            _units(order, form.validated_data["lines"])
-            if "lines" in form.validated_data
+            _units(order, asked["lines"])
+            if "lines" in asked
             else fulfilling.left_to_hand_over(order)
         )
         fulfilling.hand_over(
@@ -138,7 +132,7 @@ def _units(order: Order, asked: list[dict[str, Any]]) -> Mapping[int, int]:
     return units
 
 
-class Cancel(StaffView):
+class Cancel(OfficeView):
     rights = {"POST": "orders.change_order"}
 
     @operation(
@@ -151,14 +145,13 @@ class Cancel(StaffView):
     def post(self, request: Request, number: str) -> Response:
         """Cancel an unpaid order. A mail tells the buyer why."""
         order = get_object_or_404(Order, number=number)
-        form = CancelSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        note = self.read(CancelSerializer)["note"]
         try:
             canceling.cancel(
                 order_id=order.pk,
                 reason=Reason.STAFF,
                 by=self.by,
-                note=form.validated_data["note"],
+                note=note,
                 at=now(),
             )
         except canceling.CannotCancel as error:
@@ -167,7 +160,7 @@ class Cancel(StaffView):
         return Response(_order_json(order.pk))
 
 
-class Refund(StaffView):
+class Refund(OfficeView):
     rights = {"POST": "payments.add_refund"}
 
     @operation(
@@ -183,9 +176,7 @@ class Refund(StaffView):
         An order that cost nothing is called off: its units go back on the shelf.
         """
         order = get_object_or_404(Order, number=number)
-        form = AskRefundSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = self.read(AskRefundSerializer)
         if not order.total_minor:
             self._call_off(order, asked)
         # One that was asked for and never answered: what is left is less by it since.
@@ -245,25 +236,21 @@ def _capture(order: Order, charge_id: str | None) -> LedgerEntry:
     return found[0]
 
 
-class Inbox(StaffView):
+class Inbox(OfficeView):
     rights = {"GET": "payments.view_inboxevent"}
     pagination_class = NewestFirst
 
     @operation("listEvents", {200: InboxEventSerializer(many=True)}, query=InboxQuery)
     def get(self, request: Request) -> Response:
         """List what Stripe told the shop, newest first."""
-        query = InboxQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = self.read_query(InboxQuery)
         events = InboxEvent.objects.defer("payload").select_related("order")
         if number := asked.pop("order", None):
             events = events.filter(order__number=number)
-        pages = NewestFirst()
-        found = pages.paginate_queryset(events.filter(**asked), request, self)
-        return pages.get_paginated_response(InboxEventSerializer(found, many=True).data)
+        return self.listed(events.filter(**asked), InboxEventSerializer)
 
 
-class Retry(StaffView):
+class Retry(OfficeView):
     rights = {"POST": "payments.change_inboxevent"}
 
     @operation("retryEvent", {202: InboxEventSerializer}, problems=[Code.NOT_RETRYABLE])

@@ -57,11 +57,7 @@ class Products(CatalogView):
     )
     def get(self, request: Request) -> Response:
         """List and search what is on sale. Narrow it down by category, price and stock."""
-        query = ProductQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        pages = ProductPages()
-        found = pages.paginate_queryset(_asked_for(query.validated_data), request, self)
-        return pages.get_paginated_response(ProductSerializer(found, many=True).data)
+        return self.listed(_asked_for(self.read_query(ProductQuery)), ProductSerializer)
 
 
 def _asked_for(asked: dict[str, Any]) -> QuerySet[Product]:

@@ -11,18 +11,15 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.text import slugify
 from rest_framework.generics import get_object_or_404
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from api.forms import require_valid
 from api.idempotency import idempotent, key_of
 from api.pages import NewestFirst
 from api.problems import Code, Problem, invalid
-from api.rights import StaffMay
 from api.schema import operation
-from api.views import ApiView
+from api.views import StaffView
 from shop import money, services
 from shop.admin_forms import CategoryForm, ProductForm, VariantForm
 from shop.clock import now
@@ -47,8 +44,8 @@ from shop.staff_serializers import (
 _PictureForm = forms.modelform_factory(ProductImage, fields=("image", "alt", "position"))
 
 
-class StaffView(ApiView):
-    permission_classes = (IsAuthenticated, StaffMay)
+class CatalogView(StaffView):
+    """For staff of the catalog, whose forms judge what is sent."""
 
     def problem_of(self, error: Exception) -> Problem | None:
         match error:
@@ -57,12 +54,6 @@ class StaffView(ApiView):
             case IntegrityError():
                 return Problem(Code.CONFLICT)
         return None
-
-    def read(self, shape: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
-        """Return what was sent, as far as the shape says; raises the problem of what is wrong."""
-        form = shape(data=self.request.data, partial=partial)
-        form.is_valid(raise_exception=True)
-        return dict(form.validated_data)
 
     def save(
         self,
@@ -109,18 +100,14 @@ def _category_id(slug: str, field: str) -> int:
     return category.pk
 
 
-class Products(StaffView):
+class Products(CatalogView):
     rights = {"GET": "shop.view_product", "POST": "shop.add_product"}
     pagination_class = NewestFirst
 
     @operation("listAllProducts", {200: StaffProductSerializer(many=True)}, query=ProductSearch)
     def get(self, request: Request) -> Response:
         """List all products, on sale or not, newest first."""
-        query = ProductSearch(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        pages = NewestFirst()
-        found = pages.paginate_queryset(_asked_for(query.validated_data), request, self)
-        return pages.get_paginated_response(StaffProductSerializer(found, many=True).data)
+        return self.listed(_asked_for(self.read_query(ProductSearch)), StaffProductSerializer)
 
     @operation(
         "createProduct",
@@ -161,7 +148,7 @@ def _product_json(slug: str) -> Any:
     ).data
 
 
-class ProductDetail(StaffView):
+class ProductDetail(CatalogView):
     rights = {
         "GET": "shop.view_product",
         "PATCH": "shop.change_product",
@@ -194,7 +181,7 @@ class ProductDetail(StaffView):
         return self.remove(get_object_or_404(Product, slug=slug))
 
 
-class Variants(StaffView):
+class Variants(CatalogView):
     rights = {"POST": "shop.add_variant"}
 
     @operation(
@@ -212,7 +199,7 @@ class Variants(StaffView):
         return Response(StockSerializer(variant).data, status=201)
 
 
-class VariantDetail(StaffView):
+class VariantDetail(CatalogView):
     rights = {
         "GET": "shop.view_variant",
         "PATCH": "shop.change_variant",
@@ -251,7 +238,7 @@ def _with_price(asked: dict[str, Any], currency: str) -> dict[str, Any]:
     return asked | {"price": money.to_decimal(asked["price"], currency)}
 
 
-class Images(StaffView):
+class Images(CatalogView):
     rights = {"POST": "shop.add_productimage"}
     parser_classes = (MultiPartParser,)
     most_bytes = MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -270,7 +257,7 @@ class Images(StaffView):
         return Response(StaffImageSerializer(image).data, status=201)
 
 
-class ImageDetail(StaffView):
+class ImageDetail(CatalogView):
     rights = {"PATCH": "shop.change_productimage", "DELETE": "shop.delete_productimage"}
 
     @operation("changeImage", {200: StaffImageSerializer}, takes=ImageChangeSerializer)
@@ -301,7 +288,7 @@ def _image(slug: str, name: str) -> ProductImage:
     return image
 
 
-class Categories(StaffView):
+class Categories(CatalogView):
     rights = {"POST": "shop.add_category"}
 
     @operation(
@@ -319,7 +306,7 @@ class Categories(StaffView):
         return Response(StaffCategorySerializer(category).data, status=201)
 
 
-class CategoryDetail(StaffView):
+class CategoryDetail(CatalogView):
     rights = {
         "GET": "shop.view_category",
         "PATCH": "shop.change_category",
@@ -357,21 +344,17 @@ def _with_parent(asked: dict[str, Any]) -> dict[str, Any]:
     return asked | {"parent": _category_id(slug, "parent")} if slug else asked
 
 
-class StockMovements(StaffView):
+class StockMovements(CatalogView):
     rights = {"GET": "shop.view_stockmovement", "POST": "shop.change_variant"}
     pagination_class = NewestFirst
 
     @operation("listStockMovements", {200: MovementSerializer(many=True)}, query=MovementQuery)
     def get(self, request: Request) -> Response:
         """List what changed the stock, newest first."""
-        query = MovementQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
         movements = StockMovement.objects.select_related("variant")
-        if sku := query.validated_data.get("sku"):
+        if sku := self.read_query(MovementQuery).get("sku"):
             movements = movements.filter(variant__sku=sku)
-        pages = NewestFirst()
-        found = pages.paginate_queryset(movements, request, self)
-        return pages.get_paginated_response(MovementSerializer(found, many=True).data)
+        return self.listed(movements, MovementSerializer)
 
     @operation(
         "moveStock",

@@ -18,15 +18,13 @@ from api.idempotency import forget_old
 from api.models import IdempotencyKey
 from api.tasks import forget_idempotency_keys
 from api.tests.calls import Caller, assert_problem
-from cart.access import token_of
 from cart.models import Cart
-from cart.quotes import quote
-from orders import links
 from orders import services as orders
 from orders.models import Fulfillment, Order, Reason
-from orders.tests.factories import ADDRESS, PendingOrderFactory
+from orders.tests.factories import PendingOrderFactory
 from payments.models import PaymentAttempt, Refund
 from payments.tests import money_back, support
+from payments.tests.guests import guest_of, holder_of, placing
 from payments.tests.processes import run_code
 from payments.tests.threads import all_at_once
 from shop.models import StockMovement, Variant
@@ -52,19 +50,6 @@ def variant() -> Variant:
 @pytest.fixture
 def cart(variant: Variant) -> Cart:
     return support.cart_with(variant)
-
-
-def guest_of(cart: Cart) -> Caller:
-    return Caller(Cart_Token=token_of(cart))
-
-
-def placing(cart: Cart, **changes: str) -> dict[str, Any]:
-    body = {
-        "email": "reader@example.com",
-        "shipping_address": ADDRESS,
-        "fingerprint": quote(cart).signed_fingerprint,
-    }
-    return body | changes
 
 
 def die_before_answering(
@@ -221,7 +206,7 @@ def test_who_dies_before_he_answers_has_canceled_once(
     process_environment: Mapping[str, str], variant: Variant
 ) -> None:
     order = PendingOrderFactory(quantities={variant: 1}, at=support.stripe_now())
-    holder = Caller(Order_Token=links.sign(order.number))
+    holder = holder_of(order)
     die_before_answering(process_environment, holder, f"orders/{order.number}/cancel/", {})
 
     again = holder.post(f"orders/{order.number}/cancel/", {}, key="k")

@@ -11,9 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.tests.factories import UserFactory
 from accounts.tests.tokens import caller_as
 from api.tests.calls import Caller, assert_problem, fields_of
-from cart.access import token_of
 from cart.models import Cart
-from cart.quotes import quote
 from orders import links
 from orders.models import Order
 from orders.tests.factories import ADDRESS, PendingOrderFactory
@@ -21,6 +19,7 @@ from payments.models import PaymentAttempt
 from payments.services import attempts
 from payments.tests import money_back, support
 from payments.tests.browsing import order_by_form, visitor
+from payments.tests.guests import guest_of, holder_of, placing
 from shop.clock import now
 from shop.models import Variant
 from shop.tests.factories import VariantFactory
@@ -37,23 +36,6 @@ def variant() -> Variant:
 @pytest.fixture
 def cart(variant: Variant) -> Cart:
     return support.cart_with(variant)
-
-
-def guest_of(cart: Cart) -> Caller:
-    return Caller(Cart_Token=token_of(cart))
-
-
-def holder_of(order: Order) -> Caller:
-    return Caller(Order_Token=links.sign(order.number))
-
-
-def placing(cart: Cart, **changes: Any) -> dict[str, Any]:
-    body = {
-        "email": "reader@example.com",
-        "shipping_address": ADDRESS,
-        "fingerprint": quote(cart).signed_fingerprint,
-    }
-    return body | changes
 
 
 def test_placing_freezes_what_was_agreed_to(cart: Cart) -> None:
