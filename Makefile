@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e quality bench bench-api chaos mutants fuzz-api api-client lint format lock clean
+.PHONY: help demo test e2e quality bench bench-api chaos mutants fuzz-api api-client api-client-test lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,10 +40,10 @@ chaos: $(DEVELOPING)  ## load the shop in bad weather, kill its processes, compa
 mutants: $(DEVELOPING)  ## take one guard away after the other; a test must notice each (MUTANT)
 	@exec $(BIN)/python -m mutants
 
-# What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
 fuzz-api: $(DEVELOPING)  ## call the API as its document allows and as it does not (FUZZ_EXAMPLES, SEED)
 	@exec $(BIN)/python -m fuzz
 
+# What the settings ask for; nothing here talks to Stripe, and mypy reads no database.
 lint: export DATABASE_URL := postgres://127.0.0.1/none
 lint: export SECRET_KEY := lint-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789
 lint: export SITE_URL := https://shop.example
@@ -68,6 +68,9 @@ api-client: export STRIPE_SECRET_KEY := sk_test_aaaaaaaaaaaaaaaaaaaaaaaa
 api-client: export SITE_URL := https://shop.example
 api-client: $(RUNNING)  ## write the API's document and its requests, docs/openapi.json and docs/api.http
 	@$(BIN)/python manage.py api_client
+
+api-client-test: $(DEVELOPING)  ## do the main job by docs/api.md's walk, and by a client in Node (jq, node)
+	@$(BIN)/python -m pytest e2e/test_api_clients.py $(PYTEST_ARGS)
 
 format: $(DEVELOPING)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .

@@ -55,7 +55,7 @@ class CredentialsSerializer(Body):
 
 
 class RefreshSerializer(Body):
-    refresh_token = serializers.CharField(max_length=2000)
+    refresh_token = serializers.CharField(max_length=2000, trim_whitespace=False)
 
 
 class ForgotPasswordSerializer(Body):

@@ -85,7 +85,7 @@ class Schema(AutoSchema):
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         found: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if found is not None:
-            found["responses"] |= _documented(self._problems())
+            found["responses"] |= _documented(self._problems()) | _OF_THE_SERVER
         return found
 
     def _words(self) -> str:
@@ -127,6 +127,12 @@ def _security_component(scheme: str) -> Any:
         object=scheme,
         schema=SCHEMES[scheme],
     )
+
+
+# gunicorn's own, before the shop hears of the request.
+_OF_THE_SERVER: dict[str, Any] = {
+    "414": {"description": "The address is too long; not a problem document. 4,000 bytes do."}
+}
 
 
 def _documented(codes: Iterable[Code]) -> dict[str, Any]:

@@ -52,5 +52,6 @@ def settings(*, shop_name: str, site_url: str) -> dict[str, Any]:
             "drf_spectacular.hooks.postprocess_schema_enums",
             "api.schema.add_problem",
             "config.api_examples.add",
+            "config.api_links.add",
         ],
     }

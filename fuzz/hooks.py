@@ -12,6 +12,7 @@ from uuid import uuid4
 import requests
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
+from schemathesis.generation.meta import TestPhase
 
 _KNOWN: dict[str, list[str]] = json.loads(os.environ["FUZZ_KNOWN"])
 _SHOP = os.environ["FUZZ_SHOP"]
@@ -22,14 +23,18 @@ _dice = random.Random(1)  # noqa: S311
 
 @schemathesis.hook
 def before_call(context: HookContext, case: "Case[Any]", kwargs: dict[str, Any]) -> None:
-    """Name things that there are, half of the time; each deed gets a key of its own."""
+    """Name things that there are, half of the time; each deed gets a key of its own.
+
+    A call that follows another mostly names what the other answered with.
+    """
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())
-    for part in (case.path_parameters, case.body):
-        if isinstance(part, dict):
-            _name_what_there_is(part)
+    follows = case.meta.phase.name == TestPhase.STATEFUL
+    _name_what_there_is(case.path_parameters, 0.2 if follows else 0.5)
+    _name_what_there_is(case.query, 0.5)
+    _name_what_there_is(case.body, 0.5)
     if isinstance(case.body, dict) and "fingerprint" in case.body:
         answer = requests.get(f"{_SHOP}/api/cart/", headers=_HEADERS, timeout=_SECONDS)
         assert answer.status_code == 200, answer.text  # noqa: S101
@@ -37,7 +42,9 @@ def before_call(context: HookContext, case: "Case[Any]", kwargs: dict[str, Any])
         case.body["fingerprint"] = cart["fingerprint"]
 
 
-def _name_what_there_is(part: dict[str, Any]) -> None:
+def _name_what_there_is(part: Any, chance: float) -> None:
+    if not isinstance(part, dict):
+        return
     for name in part:
-        if name in _KNOWN and _dice.random() < 0.5:
+        if name in _KNOWN and _dice.random() < chance:
             part[name] = _dice.choice(_KNOWN[name])

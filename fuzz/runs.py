@@ -56,7 +56,7 @@ def callers(shop: str, staff_email: str, staff_password: str) -> list[Caller]:
     shown = _ask("GET", f"{shop}/api/products/{slugs[0]}/")
     sku = next(variant["sku"] for variant in shown["variants"] if variant["free"])
     shelves = [shelf["slug"] for shelf in shown["categories"]]
-    known = {"slug": slugs, "sku": [sku], "category": shelves, "parent": shelves}
+    known = {"slug": slugs, "sku": [sku], "category": shelves, "parent": shelves, "page": ["1"]}
     tokens = _ask(
         "POST",
         f"{shop}/api/auth/register/",

@@ -131,6 +131,32 @@ def test_every_answer_and_every_body_has_an_example(
     assert without == []
 
 
+def test_every_link_leads_on_by_what_the_answer_has(
+    document: dict[str, Any], operations: dict[str, dict[str, Any]]
+) -> None:
+    by_name = {each["operationId"]: (path, each) for path, each in operations.items()}
+    checked = 0
+    for name, operation in operations.items():
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                path, _target = by_name[link["operationId"]]
+                assert set(re.findall(r"{(\w+)}", path)) == set(link["parameters"]), name
+                for expression in link["parameters"].values():
+                    found = example_of(answer, document)
+                    for step in expression.removeprefix("$response.body#/").split("/"):
+                        found = found[int(step) if step.isdigit() else step]
+                    assert isinstance(found, str), name
+                    checked += 1
+
+    assert checked > 50
+
+
+def example_of(answer: dict[str, Any], document: dict[str, Any]) -> Any:
+    (example,) = answer["content"]["application/json"]["examples"].values()
+    name = example["$ref"].removeprefix("#/components/examples/")
+    return document["components"]["examples"][name]["value"]
+
+
 def test_every_code_is_said_of_some_operation(operations: dict[str, dict[str, Any]]) -> None:
     said = {
         name
