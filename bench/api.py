@@ -44,7 +44,7 @@ import json
 from django.utils import timezone
 from shop import services
 from shop.models import Variant
-variants = Variant.objects.on_sale().order_by("product", "pk").distinct("product")
+variants = Variant.objects.on_sale().order_by("product_id", "pk").distinct("product_id")
 for variant in variants.select_related("product"):
     services.receive(variant_id=variant.pk, quantity=90000, reference="bench", at=timezone.now())
     print(json.dumps([variant.pk, variant.sku, variant.product.slug, variant.price_minor]))
