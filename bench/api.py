@@ -1,14 +1,13 @@
 """`make bench-api`: fifty clients at once on pages and on the API that shows the same.
 
-Each client asks for the page and for its JSON, whichever first, so that both meet the same load. To
-place an order is to ask for the figures, and to agree to them: the checkout's page and its form,
-the cart and the call. Clients buy different books, as people do. Ends with 1 for a wrong answer, a
-wrong total, or a p95 above the page's.
+All at once ask for the page; when they have it, all at once for its JSON; the next round the other
+way around. To place an order is to ask for the figures, and to agree to them: the checkout's page
+and its form, the cart and the call. Clients buy different books, as people do. Ends with 1 for a
+wrong answer, a wrong total, or a p95 above the page's.
 """
 
 import json
 import os
-import random
 import re
 import sys
 import threading
@@ -19,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import unescape
 from statistics import quantiles
-from typing import Any
 from uuid import uuid4
 
 import requests
@@ -29,6 +27,7 @@ from e2e.demo import Demo
 CLIENTS = int(os.environ.get("BENCH_CLIENTS") or 50)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 6)
 _SECONDS = 60
+Deed = Callable[[], object]
 _UNITS = 2
 _ADDRESS = {
     "name": "Ada Reader",
@@ -93,7 +92,6 @@ class Client:
         # Placings from one address take turns.
         self.address = {"X-Forwarded-For": f"192.0.2.{number}"}
         self.app = self._session()
-        self.dice = random.Random(number)  # noqa: S311
         self._anew()
 
     def _session(self) -> requests.Session:
@@ -110,76 +108,77 @@ class Client:
         added = self.app.post(f"{self.shop}/api/cart/lines/", json=body, timeout=_SECONDS)
         self.headers = {"Cart-Token": added.json()["token"]}
 
-    def round(self) -> None:
-        """Ask for everything once, page and JSON in turn, and begin anew."""
-        self._both("list", "/category/science-nature/", "/api/products/?category=science-nature")
+    def deeds(self) -> dict[str, tuple[Deed, Deed]]:
+        """Return what is measured: by the page, and by the API."""
         slug = self.goods.slug
-        self._both("detail", f"/product/{slug}/", f"/api/products/{slug}/", slug)
-        self._both("cart", "/cart/", "/api/cart/", self.goods.total)
-        self._place()
-        self._anew()
-
-    def _both(self, kind: str, page: str, api: str, shows: str = "") -> None:
-        self._whichever_first(
-            lambda: self._timed(
-                self.measured.pages[kind], lambda: self._get(self.browser, page, shows)
+        return {
+            "list": (
+                lambda: self._see("/category/science-nature/"),
+                lambda: self._ask("/api/products/?category=science-nature"),
             ),
-            lambda: self._timed(
-                self.measured.api[kind], lambda: self._get(self.app, api, shows, **self.headers)
+            "detail": (
+                lambda: self._see(f"/product/{slug}/", slug),
+                lambda: self._ask(f"/api/products/{slug}/", slug),
             ),
-        )
+            "cart": (
+                lambda: self._see("/cart/", self.goods.total),
+                lambda: self._ask("/api/cart/", self.goods.total),
+            ),
+            "place": (self._place_by_page, self._place_by_api),
+        }
 
-    def _whichever_first(self, *deeds: Callable[[], Any]) -> None:
-        for deed in self.dice.sample(deeds, len(deeds)):
-            deed()
+    def work(self, gate: threading.Barrier) -> None:
+        """Do it all at once with the others; every other round asks the API first."""
+        for number in range(ROUNDS):
+            for kind, (by_page, by_api) in self.deeds().items():
+                both = [(self.measured.pages, by_page), (self.measured.api, by_api)]
+                for into, deed in reversed(both) if number % 2 else both:
+                    gate.wait()
+                    started = time.perf_counter()
+                    deed()
+                    into[kind].append(time.perf_counter() - started)
+            self._anew()
 
-    def _get(self, session: requests.Session, path: str, shows: str, **headers: str) -> Any:
+    def _see(self, path: str, shows: str = "") -> requests.Response:
+        return self._get(self.browser, path, shows)
+
+    def _ask(self, path: str, shows: str = "") -> requests.Response:
+        return self._get(self.app, path, shows, **self.headers)
+
+    def _get(
+        self, session: requests.Session, path: str, shows: str, **headers: str
+    ) -> requests.Response:
         answer = session.get(self.shop + path, headers=headers, timeout=_SECONDS)
         if answer.status_code != 200 or shows not in answer.text:
             self.measured.wrong.append(f"{path}: {answer.status_code}")
         return answer
 
-    def _place(self) -> None:
-        """Order by the page's form, and by the API; both open Stripe's page."""
-        self._whichever_first(self._placed_by_page, self._placed_by_api)
-
-    def _placed_by_page(self) -> None:
-        placed = self._timed(self.measured.pages["place"], self._place_by_page)
+    def _place_by_page(self) -> None:
+        """Order by the form, which opens Stripe's page."""
+        page = unescape(self._see("/checkout/", self.goods.total).text)
+        hidden = dict(re.findall(r'name="(fingerprint|csrfmiddlewaretoken)" value="([^"]+)"', page))
+        form = {"email": f"{uuid4()}@example.com", **_ADDRESS, **hidden}
+        placed = self.browser.post(
+            f"{self.shop}/checkout/", form, allow_redirects=False, timeout=_SECONDS
+        )
         if placed.status_code != 303 or "/c/pay/" not in placed.headers["Location"]:
             self.measured.wrong.append(f"checkout page: {placed.status_code}")
 
-    def _placed_by_api(self) -> None:
-        made = self._timed(self.measured.api["place"], self._place_by_api)
+    def _place_by_api(self) -> None:
+        """Order by the call, which opens Stripe's page as well."""
+        body = {
+            "email": f"{uuid4()}@example.com",
+            "shipping_address": _ADDRESS,
+            "fingerprint": self._ask("/api/cart/", self.goods.total).json()["fingerprint"],
+        }
+        headers = self.headers | {"Idempotency-Key": str(uuid4())}
+        made = self.app.post(
+            f"{self.shop}/api/checkout/", json=body, headers=headers, timeout=_SECONDS
+        )
         if made.status_code != 201:
             self.measured.wrong.append(f"checkout: {made.status_code} {made.text[:200]}")
         elif made.json()["order"]["total"]["amount"] != self.goods.total_minor:
             self.measured.wrong.append(f"total: {made.json()['order']['total']}")
-
-    def _place_by_page(self) -> requests.Response:
-        page = unescape(self._get(self.browser, "/checkout/", self.goods.total).text)
-        hidden = dict(re.findall(r'name="(fingerprint|csrfmiddlewaretoken)" value="([^"]+)"', page))
-        form = {"email": f"{uuid4()}@example.com", **_ADDRESS, **hidden}
-        return self.browser.post(
-            f"{self.shop}/checkout/", form, allow_redirects=False, timeout=_SECONDS
-        )
-
-    def _place_by_api(self) -> requests.Response:
-        cart = self._get(self.app, "/api/cart/", self.goods.total, **self.headers).json()
-        body = {
-            "email": f"{uuid4()}@example.com",
-            "shipping_address": _ADDRESS,
-            "fingerprint": cart["fingerprint"],
-        }
-        headers = self.headers | {"Idempotency-Key": str(uuid4())}
-        return self.app.post(
-            f"{self.shop}/api/checkout/", json=body, headers=headers, timeout=_SECONDS
-        )
-
-    def _timed(self, into: list[float], ask: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        answer = ask()
-        into.append(time.perf_counter() - started)
-        return answer
 
 
 def main() -> int:
@@ -192,15 +191,9 @@ def main() -> int:
             Client(number, demo.shop_url, books[number % len(books)], measured)
             for number in range(1, CLIENTS + 1)
         ]
-        gate = threading.Barrier(CLIENTS)
-
-        def work(client: Client) -> None:
-            gate.wait()
-            for _ in range(ROUNDS):
-                client.round()
-
+        gate = threading.Barrier(CLIENTS, timeout=2 * _SECONDS)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(work, clients))
+            list(pool.map(lambda client: client.work(gate), clients))
         totals = Counter(json.loads(demo.run(_ORDERS)))
     # By the page and by the API.
     expected = Counter([client.goods.total_minor for client in clients] * 2 * ROUNDS)
