@@ -12,6 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import SAFE_METHODS, AllowAny
+from rest_framework.serializers import CharField
 
 from api import idempotency
 from api.problems import CONTENT_TYPE, Code
@@ -87,6 +88,14 @@ class Schema(AutoSchema):
         if found is not None:
             found["responses"] |= _documented(self._problems()) | _OF_THE_SERVER
         return found
+
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any, **kwargs: Any) -> Any:
+        shape = super()._map_serializer_field(field, direction, *args, **kwargs)  # type: ignore[no-untyped-call]
+        is_text = direction == "request" and type(field) is CharField
+        # White space around a text is taken off, and something must be left of it.
+        if is_text and field.trim_whitespace and not field.allow_blank:
+            shape["pattern"] = r"\S"
+        return shape
 
     def _words(self) -> str:
         return (self._method().__doc__ or "").strip()
