@@ -23,9 +23,10 @@ from uuid import uuid4
 import requests
 
 from e2e.demo import Demo
+from shop.tests.waiting import wait_until
 
 CLIENTS = int(os.environ.get("BENCH_CLIENTS") or 50)
-ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 6)
+ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 12)
 _SECONDS = 60
 Deed = Callable[[], object]
 _UNITS = 2
@@ -47,6 +48,10 @@ variants = Variant.objects.on_sale().order_by("product_id", "pk").distinct("prod
 for variant in variants.select_related("product"):
     services.receive(variant_id=variant.pk, quantity=90000, reference="bench", at=timezone.now())
     print(json.dumps([variant.pk, variant.sku, variant.product.slug, variant.price_minor]))
+"""
+_JOBS = """
+from procrastinate.contrib.django.models import ProcrastinateJob
+print(ProcrastinateJob.objects.filter(status__in=["todo", "doing"], scheduled_at=None).count())
 """
 _ORDERS = """
 import json
@@ -191,6 +196,8 @@ def main() -> int:
             Client(number, demo.shop_url, books[number % len(books)], measured)
             for number in range(1, CLIENTS + 1)
         ]
+        # A new demo's pictures are scaled by jobs, which would be measured as well.
+        wait_until(lambda: int(demo.run(_JOBS)) == 0, seconds=300)
         gate = threading.Barrier(CLIENTS, timeout=2 * _SECONDS)
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(lambda client: client.work(gate), clients))
