@@ -23,6 +23,7 @@ from uuid import uuid4
 import requests
 
 from e2e.demo import Demo
+from fuzz.runs import ADDRESS
 from shop.tests.waiting import wait_until
 
 CLIENTS = int(os.environ.get("BENCH_CLIENTS") or 50)
@@ -30,15 +31,6 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 12)
 _SECONDS = 60
 Deed = Callable[[], object]
 _UNITS = 2
-_ADDRESS = {
-    "name": "Ada Reader",
-    "line1": "1 Long Lane",
-    "line2": "",
-    "postal_code": "10115",
-    "city": "Berlin",
-    "region": "",
-    "country": "DE",
-}
 _STOCK = """
 import json
 from django.utils import timezone
@@ -162,7 +154,7 @@ class Client:
         """Order by the form, which opens Stripe's page."""
         page = unescape(self._see("/checkout/", self.goods.total).text)
         hidden = dict(re.findall(r'name="(fingerprint|csrfmiddlewaretoken)" value="([^"]+)"', page))
-        form = {"email": f"{uuid4()}@example.com", **_ADDRESS, **hidden}
+        form = {"email": f"{uuid4()}@example.com", **ADDRESS, **hidden}
         placed = self.browser.post(
             f"{self.shop}/checkout/", form, allow_redirects=False, timeout=_SECONDS
         )
@@ -173,7 +165,7 @@ class Client:
         """Order by the call, which opens Stripe's page as well."""
         body = {
             "email": f"{uuid4()}@example.com",
-            "shipping_address": _ADDRESS,
+            "shipping_address": ADDRESS,
             "fingerprint": self._ask("/api/cart/", self.goods.total).json()["fingerprint"],
         }
         headers = self.headers | {"Idempotency-Key": str(uuid4())}

@@ -17,7 +17,7 @@ _CONFIG = PROJECT / "fuzz/schemathesis.toml"
 _SECONDS = 30
 # Of an account that lives for a run; no example of the document must hit upon it.
 _PASSWORD = str(uuid4())
-_ADDRESS = {
+ADDRESS = {
     "name": "Ada Reader",
     "line1": "1 Long Lane",
     "postal_code": "10115",
@@ -94,7 +94,7 @@ def _with_order(shop: str, sku: str, headers: dict[str, str]) -> tuple[dict[str,
         f"{shop}/api/orders/",
         json={
             "email": "reader@example.com",
-            "shipping_address": _ADDRESS,
+            "shipping_address": ADDRESS,
             "fingerprint": cart["fingerprint"],
         },
         headers=headers | {"Idempotency-Key": str(uuid4())},
