@@ -82,7 +82,7 @@ class ImageSerializer(serializers.ModelSerializer[ProductImage]):
     def to_representation(self, image: ProductImage) -> dict[str, Any]:
         # By hand: a list shows dozens of pictures, and DRF asks each field of each anew.
         return {
-            "url": absolute(image.url),
+            "url": self.get_url(image),
             "width": image.width,
             "height": image.height,
             "alt": image.alt,
@@ -143,7 +143,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
         return {
             "slug": product.slug,
             "title": product.title,
-            "url": absolute(product.get_absolute_url()),
+            "url": self.get_url(product),
             "price_from": money_json(product.lowest_price_minor, settings.SHOP_CURRENCY),
             "price_to": money_json(product.highest_price_minor, settings.SHOP_CURRENCY),
             "free": product.free_stock,
