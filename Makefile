@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --re
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e quality bench bench-api chaos mutants fuzz-api api-client api-client-test lint format lock clean
+.PHONY: help demo test e2e quality bench bench-api bench-staff chaos mutants fuzz-api api-client api-client-test lint format lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,9 @@ bench: $(RUNNING)  ## measure the shop beside a bare view, with wrk (BENCH_SECON
 
 bench-api: $(DEVELOPING)  ## fifty clients at once on pages and on the API that shows the same (BENCH_CLIENTS, BENCH_ROUNDS)
 	@exec $(BIN)/python -m bench.api
+
+bench-staff: $(RUNNING)  ## pages of staff in a large shop beside a small one (BENCH_PRODUCTS, BENCH_ORDERS, BENCH_ROUNDS)
+	@exec $(BIN)/python -m bench.staff
 
 chaos: $(DEVELOPING)  ## load the shop in bad weather, kill its processes, compare the books (CHAOS_SECONDS, SEED)
 	@exec $(BIN)/python -m chaos

@@ -7,7 +7,9 @@ import json
 from typing import Any, NamedTuple, cast
 
 from allauth.headless.account import views as allauth_views
-from allauth.headless.constants import Client
+from allauth.headless.constants import Client, Flow
+from allauth.headless.internal.sessionkit import session_store
+from allauth.headless.mfa.views import AuthenticateView
 from allauth.headless.tokens.views import RefreshTokenView
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import IntegrityError, transaction
@@ -24,6 +26,7 @@ from accounts.serializers import (
     MeSerializer,
     RefreshSerializer,
     ResetPasswordSerializer,
+    SignInSerializer,
     TokensSerializer,
 )
 from accounts.tokens import IS_BEARER, NoToken, lock_token
@@ -80,15 +83,24 @@ class SignIn(OpenView):
     @operation(
         "signIn",
         {200: TokensSerializer},
-        takes=CredentialsSerializer,
-        problems=[Code.BAD_CREDENTIALS, Code.INACTIVE],
+        takes=SignInSerializer,
+        problems=[
+            Code.BAD_CREDENTIALS,
+            Code.SECOND_FACTOR_REQUIRED,
+            Code.BAD_SECOND_FACTOR,
+            Code.INACTIVE,
+        ],
     )
     def post(self, request: Request) -> Response:
         """Sign in. A guest's cart, if its token is sent, is merged into the user's."""
-        answer = _ask(allauth_views.LoginView, request, self.read(CredentialsSerializer))
+        sent = self.read(SignInSerializer)
+        code = sent.pop("code", "")
+        answer = _ask(allauth_views.LoginView, request, sent)
         # The password was right, and yet nobody is signed in.
         if answer.status == status.HTTP_401_UNAUTHORIZED:
-            raise Problem(Code.INACTIVE)
+            if not _waits_for_code(answer):
+                raise Problem(Code.INACTIVE)
+            answer = _second_step(request, code, begun=answer.body["meta"]["session_token"])
         return Response(_tokens(_done(answer)["meta"]))
 
 
@@ -164,15 +176,41 @@ class _Answer(NamedTuple):
     body: Any
 
 
-def _ask(view: Any, request: Request, sent: dict[str, Any] | None = None) -> _Answer:
-    """Let allauth's view answer a request with what was sent."""
+def _waits_for_code(answer: _Answer) -> bool:
+    return any(
+        flow["id"] == Flow.MFA_AUTHENTICATE and flow.get("is_pending")
+        for flow in answer.body["data"]["flows"]
+    )
+
+
+def _second_step(request: Request, code: str, *, begun: str) -> _Answer:
+    """Go on with a sign-in that the password began, whose session has the key `begun`.
+
+    Raises the Problem of what is refused, and leaves nothing behind: one begins anew, with both.
+    """
+    if not code:
+        session_store(begun).delete()
+        raise Problem(Code.SECOND_FACTOR_REQUIRED)
+    answer = _ask(AuthenticateView, request, {"code": code}, session_key=begun)
+    if answer.status != status.HTTP_200_OK:
+        session_store(begun).delete()
+    _done(answer, refused=Code.BAD_SECOND_FACTOR)
+    return answer
+
+
+def _ask(
+    view: Any, request: Request, sent: dict[str, Any] | None = None, *, session_key: str = ""
+) -> _Answer:
+    """Let allauth's view answer a request with what was sent, in a session that one has begun."""
     asked = request._request
     # Allauth reads the body once more, in a way of its own: it gets what was understood.
     asked._body = json.dumps(sent).encode() if sent else b""
     # It takes the key of a session for a token, which would make cookies and tokens one.
     asked.META.pop("HTTP_X_SESSION_TOKEN", None)
     vars(asked).pop("headers", None)
-    asked.META[IS_BEARER] = request.auth is not None
+    asked.META[IS_BEARER] = request.auth is not None or bool(session_key)
+    if session_key:
+        asked.META["HTTP_X_SESSION_TOKEN"] = session_key
     answer = view.as_api_view(client=Client.APP)(asked)
     return _Answer(answer.status_code, json.loads(answer.content))
 

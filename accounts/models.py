@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -45,6 +46,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        permissions = [
+            ("export_user", "Can export what is known of a person"),
+            ("erase_user", "Can erase what is known of a person"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 Lower("email"),
@@ -55,6 +60,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether this person may not do without a second step at sign-in."""
+        return self.is_staff and settings.STAFF_SECOND_FACTOR
 
     def may_touch(self, other: "User") -> bool:
         """Tell whether, given the permission to change people, this one may be changed.

@@ -54,6 +54,15 @@ class CredentialsSerializer(Body):
     password = _password()
 
 
+class SignInSerializer(CredentialsSerializer):
+    code = serializers.CharField(
+        required=False,
+        max_length=40,
+        help_text="Of the second step, where the account has one: what its app shows, or a "
+        "recovery code.",
+    )
+
+
 class RefreshSerializer(Body):
     refresh_token = serializers.CharField(max_length=2000, trim_whitespace=False)
 

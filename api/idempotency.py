@@ -10,7 +10,7 @@ Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-head
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -91,6 +91,17 @@ def forget_old(*, at: datetime) -> int:
     old = IdempotencyKey.objects.filter(created_at__lt=at - KEPT_FOR - _STILL_RUNS)
     deleted, _per_model = old.delete()
     return deleted
+
+
+def forget_answers(*, naming: Collection[str]) -> int:
+    """Empty the answers that name one of these, which have to be long and nobody else's.
+
+    Such as the number of an order. What is repeated under such a key is answered without a body.
+    """
+    if not naming:
+        return 0
+    named = IdempotencyKey.objects.filter(body__regex="|".join(map(re.escape, naming)))
+    return named.update(body="")
 
 
 @contextmanager

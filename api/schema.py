@@ -16,6 +16,7 @@ from rest_framework.serializers import CharField
 
 from api import idempotency
 from api.problems import CONTENT_TYPE, Code
+from api.rights import StaffMay
 from api.security import SCHEMES
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -113,6 +114,8 @@ class Schema(AutoSchema):
             if not all(each is AllowAny for each in self.view.permission_classes):
                 yield Code.NOT_AUTHENTICATED
                 yield Code.FORBIDDEN
+                if StaffMay in self.view.permission_classes:
+                    yield from (Code.SECOND_FACTOR_MISSING, Code.SIGN_IN_AGAIN)
             elif self.method not in SAFE_METHODS:
                 yield Code.FORBIDDEN
         is_list = self.method == "GET" and hasattr(self.view, "pagination_class")

@@ -6,9 +6,12 @@ A request with a token never falls back on its cookies: what cannot be read is r
 from typing import Any, cast
 
 from allauth.headless.contrib.rest_framework.authentication import JWTTokenAuthentication
+from allauth.headless.tokens.strategies.jwt import internal
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 SCHEMES = {
@@ -40,7 +43,16 @@ SCHEMES = {
 
 
 class Bearer(JWTTokenAuthentication):  # type: ignore[misc]  # allauth has no types
-    """An access token, valid as long as the sign-in that it stands for."""
+    """An access token, valid as long as the sign-in that it stands for, which is `request.auth`."""
+
+    def authenticate_credentials(self, key: str) -> tuple[Any, SessionBase]:
+        # As allauth's own, which finds the session and does not hand it on.
+        payload = internal.decode_token(key, "access")
+        session = payload and internal.get_token_session(payload)
+        user = session and internal.validate_token_user(payload, session)
+        if not user:
+            raise AuthenticationFailed("Invalid token.")
+        return user, session
 
 
 class Session(SessionAuthentication):
@@ -48,6 +60,11 @@ class Session(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         return None if "Authorization" in request.headers else super().authenticate(request)
+
+
+def session_of(request: Request) -> SessionBase:
+    """Return the sign-in of who asks."""
+    return cast(SessionBase, request.auth or request._request.session)
 
 
 class _Scheme(OpenApiAuthenticationExtension):

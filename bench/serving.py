@@ -72,6 +72,22 @@ def database(directory: Path) -> Iterator[str]:
             )
 
 
+@contextmanager
+def database_like(url: str) -> Iterator[str]:
+    """Lend the URL of a copy of a database, beside it, that is gone afterwards."""
+    address = urlsplit(url)
+    original = address.path.removeprefix("/")
+    name = f"{original}_copy"
+    server = address._replace(path="/postgres").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        names = sql.Identifier(name), sql.Identifier(original)
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        try:
+            yield address._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
+
+
 def environment(database_url: str, directory: Path) -> dict[str, str]:
     """Return the environment of a shop in production, with no Stripe that anybody asks."""
     return dict(os.environ) | {
@@ -92,12 +108,12 @@ def environment(database_url: str, directory: Path) -> dict[str, str]:
 
 def prepare(shop: Environment) -> list[Target]:
     """Fill the database; return what there is to ask for. Raises SetupError."""
-    return load(_python(PROJECT, {**shop, **QUIET}, "-m", "bench.prepare"))
+    return load(run_python({**shop, **QUIET}, "-m", "bench.prepare"))
 
 
 def count_statements(targets: list[Target], settings: Environment) -> list[tuple[float, float]]:
     """Return statements per request and their milliseconds, of each target. Raises SetupError."""
-    told = _python(PROJECT, {**settings, **QUIET}, "-m", "bench.queries", given=dump(targets))
+    told = run_python({**settings, **QUIET}, "-m", "bench.queries", given=dump(targets))
     return [(count, spent_ms) for count, spent_ms in json.loads(told)]
 
 
@@ -107,18 +123,22 @@ def serving(
 ) -> Iterator[Server]:
     """Lend a server of the checkout that answers at `path`. Raises DemoError, SetupError."""
     if checkout != PROJECT:
-        _python(checkout, settings, "manage.py", "collectstatic", "--no-input", "-v", "0")
+        command = ("manage.py", "collectstatic", "--no-input", "-v", "0")
+        run_python(settings, *command, checkout=checkout)
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    command: tuple[str, ...] = ("-c", GUNICORN, str(checkout), "config.wsgi")
-    command += ("--config", "python:config.gunicorn_conf", "--bind", f"{HOST}:{port}")
-    part = Part(name, command, directory / f"{name}.log", (port, path))
+    gunicorn: tuple[str, ...] = ("-c", GUNICORN, str(checkout), "config.wsgi")
+    gunicorn += ("--config", "python:config.gunicorn_conf", "--bind", f"{HOST}:{port}")
+    part = Part(name, gunicorn, directory / f"{name}.log", (port, path))
     with started([part], settings) as [(_part, process)]:
         yield Server(name, port, process.pid)
 
 
-def _python(checkout: Path, settings: Environment, *arguments: str, given: str = "") -> str:
+def run_python(
+    settings: Environment, *arguments: str, checkout: Path = PROJECT, given: str = ""
+) -> str:
+    """Run Python in a checkout and return what it printed to stdout; raises SetupError."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=checkout,

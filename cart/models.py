@@ -23,6 +23,7 @@ class Cart(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        indexes = [models.Index(fields=["created_at"], name="cart_by_day")]
         constraints = [
             models.UniqueConstraint(
                 fields=["user"], condition=Q(merged_into__isnull=True), name="cart_one_per_user"

@@ -26,6 +26,7 @@ from payments.services import (  # noqa: E402
     fulfilling,
     manual,
     reconciliation,
+    refund_amounts,
     refunds,
     reviews,
     settling,
@@ -121,7 +122,7 @@ def refund(dice: random.Random) -> None:
     capture = order.ledger.filter(kind=LedgerEntry.Kind.CAPTURE).first()
     if capture is None:
         return
-    left = refunds.refundable_minor(order=order, charge_id=capture.charge_id)
+    left = refund_amounts.refundable_minor(order=order, charge_id=capture.charge_id)
     line = order.lines.first()
     how = dice.choice(("all", "some", "by line"))
     refunds.ask(

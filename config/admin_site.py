@@ -1,14 +1,20 @@
-"""The admin as a whole: what its browser policy allows, and its menu."""
+"""The admin as a whole: who is let in, what its browser policy allows, and its menu."""
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
-from django.http import HttpRequest
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse, reverse_lazy
+from django_htmx.http import HttpResponseClientRedirect
 
+from api.staff import Lack, lack
+from backoffice.admin import customers
 from config.doctor import page as doctor
 
 # Unfold's Alpine evaluates the attributes of the page, and its colors and widths are inline styles.
@@ -22,10 +28,57 @@ def policy(get_response: GetResponse) -> GetResponse:
     relaxed = csp_update(_POLICY)(get_response)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        is_admin = request.path_info.startswith(reverse("admin:index"))
-        return relaxed(request) if is_admin else get_response(request)
+        return relaxed(request) if _is_admin(request.path) else get_response(request)
 
     return middleware
+
+
+def gate(get_response: GetResponse) -> GetResponse:
+    """Middleware: let no page of the admin answer staff whose sign-in lacks something.
+
+    A middleware goes by the address alone: nothing mounted below it, by whomever, can forget to
+    ask, and the answer is a way on. The site's `has_permission` knows only yes and no.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        is_for_staff = _is_admin(request.path) and request.user.is_staff
+        if not is_for_staff or _signs_out(request):
+            return get_response(request)
+        match lack(request.user, request.session):
+            case Lack.SIGN_IN:
+                logout(request)
+                messages.info(request, "Please sign in again to go on with the work of staff.")
+                return _lead(request, "account_login")
+            case Lack.SECOND_FACTOR:
+                return _lead(request, "mfa_activate_totp")
+        return get_response(request)
+
+    return middleware
+
+
+def _is_admin(path: str) -> bool:
+    return path.startswith(reverse("admin:index"))
+
+
+def _signs_out(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path == reverse("admin:logout")
+
+
+def _lead(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Send somebody to a page that leads back to the one he wanted."""
+    is_of_script = "HX-Request" in request.headers
+    is_page = request.method in {"GET", "HEAD"} and not is_of_script
+    wanted = request.get_full_path() if is_page else _page_before(request)
+    address = f"{reverse(name)}?{urlencode({'next': wanted})}"
+    return HttpResponseClientRedirect(address) if is_of_script else HttpResponseRedirect(address)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the page of the admin whose button was pressed; else its first one."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    if before.netloc != request.get_host() or not _is_admin(before.path):
+        return reverse("admin:index")
+    return before._replace(scheme="", netloc="", fragment="").geturl()
 
 
 def _page(title: str, icon: str, model: str, view: str = "changelist") -> dict[str, Any]:
@@ -52,6 +105,7 @@ _MENU: list[dict[str, Any]] = [
             _page("Orders", "receipt_long", "orders.order"),
             _page("Reviews", "rule", "orders.review"),
             _page("Refunds", "undo", "payments.refund"),
+            _page("Refunds to approve", "approval_delegation", "payments.refundrequest"),
             _page("Disputes", "gavel", "payments.dispute"),
             _page("Payment attempts", "credit_card", "payments.paymentattempt"),
             _page("Ledger", "account_balance", "payments.ledgerentry"),
@@ -63,7 +117,13 @@ _MENU: list[dict[str, Any]] = [
         "items": [
             _page("Products", "menu_book", "shop.product"),
             _page("Categories", "category", "shop.category"),
-            _page("Stock", "inventory_2", "shop.variant"),
+            _page("Prices and stock", "inventory_2", "shop.variant"),
+            {
+                "title": "Receive goods",
+                "icon": "local_shipping",
+                "link": reverse_lazy("admin:shop_variant_receive_goods"),
+                "permission": lambda request: request.user.has_perm("shop.move_stock"),
+            },
             _page("Stock movements", "swap_vert", "shop.stockmovement"),
         ],
     },
@@ -83,8 +143,16 @@ _MENU: list[dict[str, Any]] = [
     {
         "title": "People",
         "items": [
+            {
+                "title": "Customers",
+                "icon": "groups",
+                "link": reverse_lazy("customers"),
+                "permission": lambda request: request.user.has_perms(customers.VIEW),
+            },
             _page("Users", "person", "accounts.user"),
             _page("Groups", "group", "auth.group"),
+            _page("Changes by staff", "manage_history", "backoffice.auditentry"),
+            _page("Erasures", "person_off", "backoffice.erasure"),
         ],
     },
     {

@@ -217,4 +217,11 @@ _RULES = [
         "Set an address that is read daily: a dispute not answered in time is lost.",
         Warning,
     ),
+    Rule(
+        "W005",
+        lambda s: not s.STAFF_SECOND_FACTOR,
+        "STAFF_SECOND_FACTOR is off: whoever learns a password of staff has the whole shop.",
+        "Take it out of the environment. Staff are then led to set up an app at the next sign-in.",
+        Warning,
+    ),
 ]

@@ -14,8 +14,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from config import queue_health
-from payments import stripe_check
+from payments import queue_health, stripe_check
 from payments.models import InboxEvent
 from payments.services import counters, endpoints
 from shop.clock import now

@@ -12,6 +12,7 @@ import environ
 from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config import embedded_postgres, logs, openapi
@@ -45,6 +46,8 @@ _https = _site.scheme == "https"
 # The shop
 
 SHOP_NAME: str = env.str("SHOP_NAME", default="Quire & Quill")
+SHOP_ADDRESS: list[str] = env.list("SHOP_ADDRESS", default=[])
+SHOP_TAX_ID: str = env.str("SHOP_TAX_ID", default="")
 SHOP_CURRENCY: str = money.currency(env.str("SHOP_CURRENCY", default="EUR")).code
 SHOP_COUNTRIES: list[str] = env.list(
     "SHOP_COUNTRIES", default=["AT", "BE", "CH", "DE", "ES", "FR", "GB", "IE", "IT", "NL", "US"]
@@ -53,12 +56,39 @@ SHIPPING_FLAT_MINOR: int = env.int("SHIPPING_FLAT_MINOR", default=490)
 SHIPPING_FREE_FROM_MINOR: int = env.int("SHIPPING_FREE_FROM_MINOR", default=50_00)
 # What the pages promise on returns; 0 promises nothing.
 RETURN_DAYS: int = env.int("RETURN_DAYS", default=14)
+# A carrier's page for a number, where it has one.
+CARRIERS: dict[str, str] = {
+    name: page
+    for name, _, page in (
+        carrier.partition("=")
+        for carrier in env.list(
+            "CARRIERS",
+            default=[
+                "DHL=https://www.dhl.com/global-en/home/tracking.html?tracking-id={number}",
+                "DPD=https://tracking.dpd.de/status/en_US/parcel/{number}",
+                "FedEx=https://www.fedex.com/fedextrack/?trknbr={number}",
+                "UPS=https://www.ups.com/track?tracknum={number}",
+            ],
+        )
+    )
+}
+for _page in filter(None, CARRIERS.values()):
+    if not _page.startswith("https://") or "{number}" not in _page:
+        raise ImproperlyConfigured(
+            f"CARRIERS has names, or Name=https://carrier.example/{{number}}, not {_page!r}"
+        )
+# Refunds above it wait for a second person; 0: none does.
+REFUND_LIMIT_MINOR: int = env.int("REFUND_LIMIT_MINOR", default=200_00)
 CART_LINE_LIMIT: int = env.int("CART_LINE_LIMIT", default=20)
+# As few free units of a variant, or fewer, are told to staff, unless it has a figure of its own.
+LOW_STOCK_AT: int = env.int("LOW_STOCK_AT", default=5)
 
 # Deadlines of an order, and of an attempt to pay for it
 
 HOLD = timedelta(minutes=60)
 PAY_WITHIN = timedelta(hours=24)
+# Of an order that staff placed, which is held as long.
+STAFF_PAY_WITHIN = timedelta(days=7)
 SESSION_LASTS = timedelta(minutes=45)
 CLOCK_MARGIN = timedelta(minutes=5)
 
@@ -137,6 +167,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.headless",
     "procrastinate.contrib.django",
     "djstripe",
@@ -146,6 +177,7 @@ INSTALLED_APPS = [
     "cart",
     "orders",
     "payments",
+    "backoffice",
     "config",
 ]
 MIDDLEWARE = [
@@ -161,10 +193,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.audit.staff_act",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "cart.middleware.guest_cart",
+    "config.admin_site.gate",
     "config.busy.BusyDatabase",
 ]
 ROOT_URLCONF = "config.urls"
@@ -269,9 +303,11 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SHOP_NAME}: "
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
 # Tries per client address (ip), and per e-mail address (key), so that neither one address can guess
-# at many accounts, nor many addresses at one, nor anybody fill a mailbox with our mail.
+# at many accounts, nor many addresses at one, nor anybody fill a mailbox with our mail. Codes of a
+# second step are tries of `login_failed` as well, with the account as key.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
@@ -280,6 +316,18 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",
 }
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.forms.SecondStepForm",
+    "reauthenticate": "accounts.forms.SecondStepAgainForm",
+    "activate_totp": "accounts.forms.SetUpForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Tests sign in by the password alone, but for those that switch it on.
+STAFF_SECOND_FACTOR: bool = env.bool("STAFF_SECOND_FACTOR", default=True) and not TESTING
+STAFF_SESSION_HOURS: int = env.int("STAFF_SESSION_HOURS", default=8)
+if STAFF_SESSION_HOURS < 1:
+    raise ImproperlyConfigured(f"STAFF_SESSION_HOURS must be 1 or more, not {STAFF_SESSION_HOURS}")
 
 # The browser's side of safety
 
@@ -380,8 +428,10 @@ UNFOLD = {
     "SITE_SUBHEADER": "Staff",
     "SITE_SYMBOL": "menu_book",
     "SITE_FAVICONS": [{"rel": "icon", "href": f"{STATIC_URL}img/icon.svg"}],
+    "STYLES": [lambda request: static("css/backoffice.css")],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
-    "DASHBOARD_CALLBACK": "payments.admin.waiting.dashboard",
+    "ENVIRONMENT": "backoffice.dashboard.environment",
+    "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
 }
 
 # What the log says

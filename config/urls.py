@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from backoffice.admin import customers
 from config.doctor.page import page as doctor
 from config.health import deep, health
 from config.media import media
@@ -24,6 +25,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("payments.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/doctor/", admin.site.admin_view(doctor), name="doctor"),
+    path("admin/customers/", admin.site.admin_view(customers.search), name="customers"),
+    path("admin/customers/one/", admin.site.admin_view(customers.customer), name="customer"),
+    path(
+        "admin/customers/one/export/",
+        admin.site.admin_view(customers.export_customer),
+        name="export_customer",
+    ),
+    path(
+        "admin/customers/one/erase/",
+        admin.site.admin_view(customers.erase_customer),
+        name="erase_customer",
+    ),
     path("admin/", admin.site.urls),
     path("stripe/", include((webhook_urls, "djstripe"))),
     path("api/", include("config.api_urls")),

@@ -165,6 +165,35 @@ def _password_change_refused(page: Page, world: World) -> None:
     _refused_form("/accounts/password/change/", {}, page, world)
 
 
+def _signed_in(sign_in: str, address: str, page: Page, world: World) -> None:
+    """Open a page in a session that is there already."""
+    key = world.sign_ins[sign_in]
+    page.context.add_cookies([{"name": "sessionid", "value": key, "url": world.demo.shop_url}])
+    page.goto(address)
+
+
+def _second_step(page: Page, world: World) -> None:
+    # Made at first use.
+    assert world.sign_ins
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(steps.TWO_STEPS)
+    page.get_by_label("Password").fill(steps.PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/login/code/")
+
+
+def _second_step_refused(page: Page, world: World) -> None:
+    _second_step(page, world)
+    page.get_by_label("Code").fill("000")
+    _send_nonsense(page, page.get_by_role("button", name="Sign in", exact=True).click)
+
+
+def _set_up_refused(page: Page, world: World) -> None:
+    _as_reader("/accounts/two-steps/app/", page, world)
+    page.get_by_role("textbox", name="Code").fill("000")
+    _send_nonsense(page, page.get_by_role("button", name="Set it up").click)
+
+
 def _reset_requested(page: Page, world: World) -> None:
     page.goto("/accounts/password/reset/")
     page.get_by_label("Email").fill(steps.READER)
@@ -303,6 +332,25 @@ PAGE_TYPES = (
     PageType("account", partial(_as_reader, "/accounts/")),
     PageType("password change", partial(_as_reader, "/accounts/password/change/")),
     PageType("password change: refused", _password_change_refused),
+    PageType("second step", _second_step),
+    PageType("second step: refused", _second_step_refused),
+    PageType("set up two steps", partial(_as_reader, "/accounts/two-steps/app/")),
+    PageType("set up two steps: refused", _set_up_refused),
+    *(
+        PageType(name, partial(_signed_in, "just now", f"/accounts/{address}"))
+        for name, address in (
+            ("account: two steps", ""),
+            ("another app", "two-steps/app/"),
+            ("recovery codes", "two-steps/codes/"),
+            ("recovery codes: new ones?", "two-steps/codes/new/"),
+            ("turn off two steps?", "two-steps/off/"),
+        )
+    ),
+    PageType("code again", partial(_signed_in, "a while ago", "/accounts/two-steps/app/")),
+    PageType(
+        "password again",
+        partial(_signed_in, "by password, a while ago", "/accounts/two-steps/app/"),
+    ),
     PageType("confirm address: bad link", "/accounts/confirm-email/no-such-key/"),
     PageType("account closed", "/accounts/inactive/"),
     PageType("not found", "/no/such/page/", 404),

@@ -49,4 +49,5 @@ def test_back_from_stripes_page_and_pay_again_leads_to_the_same_session(
 
 def expect_one_attempt(staff: Page, email: str) -> None:
     steps.open_only_order(staff, email)
-    expect(steps.cells(staff, "attempts", "page")).to_have_text(["Checkout, open"])
+    attempts = steps.rows(staff, "Payment attempts").get_by_role("rowheader")
+    expect(attempts).to_have_text(["Checkout, open"])

@@ -57,6 +57,12 @@ class World:
         said = self.demo.run("from e2e import order_states; order_states.make()")
         return dict(line.split("\t") for line in said.splitlines())
 
+    @cached_property
+    def sign_ins(self) -> dict[str, str]:
+        """Keys of sessions, by what they are like."""
+        said = self.demo.run("from e2e import second_steps; second_steps.make()")
+        return dict(line.split("\t") for line in said.splitlines())
+
     def _pay(self, pay: Callable[[Page], None]) -> Purchase:
         page = self.open_context().new_page()
         steps.begin_to_pay(page)

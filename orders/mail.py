@@ -26,12 +26,13 @@ def send(*, mail_id: int, at: datetime) -> None:
     """Send a mail that is due, at least once; one already sent is left alone.
 
     No transaction is open while the mail server is spoken to. After a crash in between the mail is
-    sent again, under the same Message-ID.
+    sent again, under the same Message-ID. To a buyer who was erased nothing goes out.
     """
     mail = OrderMail.objects.select_related("order").get(pk=mail_id)
     bind_contextvars(order_number=mail.order.number, mail_id=mail_id)
     if mail.sent_at is None:
-        _message(mail).send()
+        if mail.kind in OrderMail.TO_STAFF or not mail.order.is_erased:
+            _message(mail).send()
         fault_point("mail:sent")
         OrderMail.objects.filter(pk=mail_id, sent_at__isnull=True).update(sent_at=at)
 
@@ -61,6 +62,7 @@ def _message(mail: OrderMail) -> EmailMultiAlternatives:
         "order": order,
         "facts": mail.facts,
         "lines": order.lines.all(),
+        "fulfillment": order.fulfillments.filter(pk=mail.facts.get("fulfillment")).first(),
         "order_url": links.url(order),
         "shop_name": settings.SHOP_NAME,
         "site_url": settings.SITE_URL,

@@ -29,6 +29,7 @@ from orders.models import (
     Review,
     Status,
 )
+from orders.parcels import Parcel
 from shop import services as stock
 
 # Read over the phone without a doubt: no 0 and O, no 1 and I.
@@ -47,16 +48,27 @@ class Buyer:
     client_ip: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ByStaff:
+    """Who places an order for somebody else: a user's id, and what the form is known again by."""
+
+    by: int
+    fingerprint: str
+
+
 def lock(order_id: int) -> Order:
     """Return the order, locked until the transaction ends; raises Order.DoesNotExist."""
     return Order.objects.select_for_update(no_key=True).get(pk=order_id)
 
 
 @transaction.atomic
-def place(*, cart: Cart, buyer: Buyer, quote: Quote, at: datetime) -> Order:
+def place(
+    *, cart: Cart | None, buyer: Buyer, quote: Quote, at: datetime, staff: ByStaff | None = None
+) -> Order:
     """Freeze the quote into a pending order and hold its units.
 
-    The cart is locked by the caller. Raises InsufficientStock, and then nothing was written.
+    The cart is locked by the caller; an order that `staff` place for somebody has none, and is held
+    as long as it can be paid. Raises InsufficientStock, and then nothing was written.
     """
     order = Order.objects.create(
         number=_new_number(),
@@ -70,10 +82,11 @@ def place(*, cart: Cart, buyer: Buyer, quote: Quote, at: datetime) -> Order:
         shipping_address=buyer.address,
         client_ip=buyer.client_ip,
         cart=cart,
-        fingerprint=quote.fingerprint,
+        fingerprint=staff.fingerprint if staff else quote.fingerprint,
+        placed_by=Order.PlacedBy.STAFF if staff else Order.PlacedBy.BUYER,
         placed_at=at,
-        hold_until=at + settings.HOLD,
-        pay_until=at + settings.PAY_WITHIN,
+        hold_until=at + (settings.STAFF_PAY_WITHIN if staff else settings.HOLD),
+        pay_until=at + (settings.STAFF_PAY_WITHIN if staff else settings.PAY_WITHIN),
     )
     OrderLine.objects.bulk_create(
         OrderLine(
@@ -87,7 +100,8 @@ def place(*, cart: Cart, buyer: Buyer, quote: Quote, at: datetime) -> Order:
         for line in quote.lines
     )
     stock.reserve(quantities=quote.quantities, reference=order.number, at=at)
-    _tell(order, "", Reason.PLACED, cause="", by=buyer.user.pk if buyer.user else None, at=at)
+    by = staff.by if staff else (buyer.user.pk if buyer.user else None)
+    _tell(order, "", Reason.PLACED, cause="", by=by, at=at)
     return order
 
 
@@ -141,14 +155,36 @@ def hand_over(
     by: int,
     at: datetime,
     key: UUID | None = None,
+    parcel: Parcel | None = None,
+    is_told: bool = False,
 ) -> Fulfillment:
-    """Note that units, by line id, left the house; the caller has checked that they may."""
-    fulfillment = Fulfillment.objects.create(order=order, by_user_id=by, handed_over_at=at, key=key)
+    """Note that units, by line id, left the house; the caller has checked that they may.
+
+    With `is_told` a mail tells the buyer what is on its way, and how to follow it.
+    """
+    parcel = parcel or Parcel()
+    fulfillment = Fulfillment.objects.create(
+        order=order,
+        by_user_id=by,
+        handed_over_at=at,
+        key=key,
+        carrier=parcel.carrier,
+        tracking_number=parcel.tracking_number,
+        tracking_url=parcel.tracking_url,
+    )
     FulfillmentLine.objects.bulk_create(
         FulfillmentLine(fulfillment=fulfillment, line_id=line_id, quantity=quantity)
         for line_id, quantity in quantities.items()
     )
     note(order=order, reason=Reason.HANDED_OVER, cause=str(fulfillment.pk), at=at, by=by)
+    if is_told:
+        owe_mail(
+            order=order,
+            kind=OrderMail.Kind.SENT,
+            cause=str(fulfillment.pk),
+            facts={"fulfillment": fulfillment.pk},
+            at=at,
+        )
     return fulfillment
 
 

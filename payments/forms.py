@@ -32,16 +32,9 @@ def _text(
     )
 
 
-class CheckoutForm(forms.Form):
-    """Where an order goes, and the signed fingerprint of the figures that were shown."""
+class AddressForm(forms.Form):
+    """Where an order goes."""
 
-    email = forms.EmailField(
-        label="E-mail address",
-        max_length=254,
-        help_text="For the confirmation, and to find your order again.",
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
-        error_messages=_EMAIL_ERRORS,
-    )
     name = _text("Full name", "name", missing="Enter the recipient's full name.")
     line1 = _text("Street and number", "address-line1", missing="Enter a street and a number.")
     line2 = _text("Apartment, floor, company", "address-line2")
@@ -59,15 +52,27 @@ class CheckoutForm(forms.Form):
             "invalid_choice": "We do not ship there: choose one of the countries in the list.",
         },
     )
-    fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=200)
-
-    def clean_fingerprint(self) -> str:
-        return read_fingerprint(self.cleaned_data["fingerprint"])
 
     def address(self) -> dict[str, str]:
         """Return the cleaned address, as it is frozen on the order."""
-        names = ("name", "line1", "line2", "postal_code", "city", "region", "country")
-        return {name: self.cleaned_data[name] for name in names}
+        return {name: self.cleaned_data[name] for name in AddressForm.base_fields}
+
+
+class CheckoutForm(AddressForm):
+    """Where an order goes, and the signed fingerprint of the figures that were shown."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        help_text="For the confirmation, and to find your order again.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+        error_messages=_EMAIL_ERRORS,
+    )
+    fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=200)
+    field_order = ("email",)
+
+    def clean_fingerprint(self) -> str:
+        return read_fingerprint(self.cleaned_data["fingerprint"])
 
 
 class FindOrderForm(forms.Form):

@@ -64,6 +64,7 @@ def _order_page(request: HttpRequest, asked_for: QuerySet[Order]) -> HttpRespons
         "standing": shown.standing,
         "lines": shown.order.lines.all(),
         "money_back": shown.money_back,
+        "parcels": shown.fulfillments,
         "story": shown.story,
         "last": shown.story[-1],
         "cancellation": cancellation(shown.story),

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from structlog.contextvars import bind_contextvars
 
-from orders.models import Order
+from orders.models import Fulfillment, Order
 from payments.standings import Standing, standings
 from payments.story import Entry, MoneyBack, money_back, story
 
@@ -19,6 +19,7 @@ class ShownOrder:
     standing: Standing
     money_back: list[MoneyBack]
     story: list[Entry]
+    fulfillments: list[Fulfillment]
 
     @property
     def order(self) -> Order:
@@ -26,11 +27,12 @@ class ShownOrder:
 
 
 def read_order(asked_for: QuerySet[Order], at: datetime) -> ShownOrder:
-    """Read the one order that was asked for, in three queries; raises Http404 if it is none."""
+    """Read the one order that was asked for; raises Http404 if it is none."""
     found = standings(asked_for, at)
     if not found:
         raise Http404("no such order")
     (standing,) = found
     bind_contextvars(order_number=standing.order.number)
     refunds = list(standing.order.refunds.all())
-    return ShownOrder(standing, money_back(refunds, at), story(standing.order, refunds))
+    sent = list(standing.order.fulfillments.prefetch_related("lines__line"))
+    return ShownOrder(standing, money_back(refunds, at), story(standing.order, refunds), sent)

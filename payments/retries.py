@@ -8,16 +8,19 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
 from payments import gateway
+from payments.services.erasing import StillCopied
 from payments.services.refund_news import UnbookedPayment
 from payments.services.settling import StaleRead
 
-# Stripe away, a lock held too long, an answer older than the event: time alone mends these.
+# Stripe away, a lock held too long, an answer older than the event, a job that is to end first:
+# time alone mends these.
 PASSING = (
     gateway.Unreachable,
     gateway.Busy,
     gateway.KeyInUse,
     gateway.NotAvailable,
     StaleRead,
+    StillCopied,
     UnbookedPayment,
     OperationalError,
 )

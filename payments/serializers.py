@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from api.bodies import Body
 from orders import links
-from orders.models import Order, Reason, Status
+from orders.models import Fulfillment, FulfillmentLine, Order, Reason, Status
 from payments.forms import CheckoutForm, FindOrderForm
 from payments.models import PaymentAttempt, Refund
 from payments.standings import Phase
@@ -59,6 +59,10 @@ class FrozenAddressSerializer(serializers.Serializer[Any]):
     region = serializers.CharField()
     country = serializers.CharField(help_text="ISO 3166-1 alpha-2 code.")
 
+    def to_representation(self, instance: dict[str, str]) -> dict[str, str]:
+        # Of somebody whose data were erased the country alone is left.
+        return {name: instance.get(name, "") for name in ADDRESS_FIELDS}
+
 
 class PlaceSerializer(Body):
     """What an order needs beside its cart."""
@@ -102,6 +106,31 @@ class MoneyBackSerializer(serializers.Serializer[Any]):
     expected_by = serializers.DateTimeField(help_text="When a bank shows it at the latest.")
 
 
+class FulfillmentLineSerializer(serializers.ModelSerializer[FulfillmentLine]):
+    sku = serializers.CharField(source="line.sku")
+
+    class Meta:
+        model = FulfillmentLine
+        fields = ("sku", "quantity")
+
+
+class FulfillmentSerializer(serializers.ModelSerializer[Fulfillment]):
+    """Units that were handed over at one time."""
+
+    lines = FulfillmentLineSerializer(many=True)
+
+    class Meta:
+        model = Fulfillment
+        fields = (
+            "handed_over_at",
+            "carrier",
+            "tracking_number",
+            "tracking_url",
+            "delivered_at",
+            "lines",
+        )
+
+
 class OrderSummarySerializer(serializers.Serializer[Any]):
     """An order in a list."""
 
@@ -143,6 +172,7 @@ class OrderSerializer(serializers.Serializer[Any]):
     cancel_note = serializers.CharField(
         source="order.cancel_note", help_text="Why staff canceled it, if they did."
     )
+    fulfillments = FulfillmentSerializer(many=True)
     refunds = MoneyBackSerializer(source="money_back", many=True)
     story = StorySerializer(many=True)
 

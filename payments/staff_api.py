@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, cast
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
@@ -16,10 +17,11 @@ from api.problems import Code, Problem, invalid
 from api.schema import operation
 from api.views import StaffView
 from orders.models import Order, Reason, Review
+from orders.parcels import Parcel
 from payments.api import STRIPE_PROBLEMS, PaymentsView
 from payments.models import Dispute, InboxEvent, LedgerEntry
 from payments.reading import read_order
-from payments.services import canceling, fulfilling, inbox, refunds
+from payments.services import canceling, fulfilling, inbox, refund_amounts, refund_requests, refunds
 from payments.staff_serializers import (
     AskRefundSerializer,
     CancelSerializer,
@@ -91,7 +93,7 @@ class OrderDetail(OfficeView):
 
 
 class Fulfill(OfficeView):
-    rights = {"POST": "orders.change_order"}
+    rights = {"POST": "orders.fulfill_order"}
 
     @operation(
         "fulfillOrder",
@@ -112,6 +114,8 @@ class Fulfill(OfficeView):
         fulfilling.hand_over(
             order_id=order.pk,
             quantities={pk: units for pk, units in quantities.items() if units},
+            parcel=Parcel(asked["carrier"], asked["tracking_number"]),
+            is_told=asked["tell_buyer"],
             by=self.by,
             at=now(),
             key=key_of(request),
@@ -173,14 +177,15 @@ class Refund(OfficeView):
     def post(self, request: Request, number: str) -> Response:
         """Give money back. A job tells Stripe, so the refund is under way when this answers.
 
-        An order that cost nothing is called off: its units go back on the shelf.
+        Above the shop's limit it waits for a second person's approval instead, in the admin. An
+        order that cost nothing is called off: its units go back on the shelf.
         """
         order = get_object_or_404(Order, number=number)
         asked = self.read(AskRefundSerializer)
         if not order.total_minor:
             self._call_off(order, asked)
         # One that was asked for and never answered: what is left is less by it since.
-        elif not order.refunds.filter(key=key_of(request)).exists():
+        elif not _was_asked(order, key_of(request)):
             self._ask(order, asked)
         return Response(_order_json(order.pk), status=202)
 
@@ -198,18 +203,18 @@ class Refund(OfficeView):
     def _ask(self, order: Order, asked: dict[str, Any]) -> None:
         capture = _capture(order, asked.get("charge_id"))
         quantities = _units(order, asked.get("lines", []))
-        left_minor = refunds.refundable_minor(order=order, charge_id=capture.stripe_id or "")
+        left_minor = refund_amounts.refundable_minor(order=order, charge_id=capture.stripe_id or "")
         amount_minor = asked.get("amount", left_minor)
         if quantities:
             if capture.currency != order.currency:
                 raise invalid("lines", f"Units are priced in {order.currency}: ask for an amount.")
-            price_minor = refunds.amount_of_units(order=order, quantities=quantities)
+            price_minor = refund_amounts.amount_of_units(order=order, quantities=quantities)
             amount_minor = min(price_minor, left_minor)
         elif "amount" not in asked:
-            quantities = refunds.units_along(
+            quantities = refund_amounts.units_along(
                 order=order, amount_minor=amount_minor, currency=capture.currency
             )
-        refunds.ask(
+        refund_requests.ask(
             order_id=order.pk,
             charge_id=capture.stripe_id or "",
             amount_minor=amount_minor,
@@ -221,6 +226,14 @@ class Refund(OfficeView):
             note=asked["note"],
             key=key_of(self.request),
         )
+
+
+def _was_asked(order: Order, key: UUID | None) -> bool:
+    """Tell whether a refund was asked for under this key, or waits for a second person."""
+    if key is None:
+        return False
+    is_asked = order.refunds.filter(key=key).exists()
+    return is_asked or order.refund_requests.filter(key=key).exists()
 
 
 def _capture(order: Order, charge_id: str | None) -> LedgerEntry:

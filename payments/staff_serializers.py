@@ -6,10 +6,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.bodies import Body
-from orders.models import Fulfillment, FulfillmentLine, Order, Review, Status
-from payments.models import InboxEvent, LedgerEntry, Refund, RefundLine
+from orders.models import Order, Review, Status
+from payments.models import InboxEvent, LedgerEntry, Refund, RefundLine, RefundRequest
 from payments.serializers import LastAttemptSerializer, OrderSerializer
-from payments.services import refunds
+from payments.services import refund_amounts
 from shop.serializers import MoneyField, money_json
 
 _MOST_MINOR = 10**12
@@ -114,22 +114,14 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         fields = ("reason", "detail", "opened_at", "resolved_at", "resolution")
 
 
-class FulfillmentLineSerializer(serializers.ModelSerializer[FulfillmentLine]):
-    sku = serializers.CharField(source="line.sku")
+class RefundRequestSerializer(serializers.ModelSerializer[RefundRequest]):
+    """A refund above the limit; one without a decision waits for a second person."""
+
+    amount = MoneyField("amount_minor")
 
     class Meta:
-        model = FulfillmentLine
-        fields = ("sku", "quantity")
-
-
-class FulfillmentSerializer(serializers.ModelSerializer[Fulfillment]):
-    """Units that were handed over at one time."""
-
-    lines = FulfillmentLineSerializer(many=True)
-
-    class Meta:
-        model = Fulfillment
-        fields = ("handed_over_at", "lines")
+        model = RefundRequest
+        fields = ("charge_id", "amount", "why", "note", "asked_at", "decision", "decided_at")
 
 
 class StaffOrderSerializer(OrderSerializer):
@@ -140,7 +132,7 @@ class StaffOrderSerializer(OrderSerializer):
     ledger = LedgerEntrySerializer(source="order.ledger", many=True)
     all_refunds = serializers.SerializerMethodField(help_text="Failed ones too.")
     reviews = ReviewSerializer(source="order.reviews", many=True)
-    fulfillments = serializers.SerializerMethodField()
+    refund_requests = RefundRequestSerializer(source="order.refund_requests", many=True)
     refundable = serializers.SerializerMethodField(help_text="What is left of each payment.")
 
     # The buyer's link: whoever follows it acts in his name.
@@ -150,11 +142,6 @@ class StaffOrderSerializer(OrderSerializer):
     def get_all_refunds(self, shown: Any) -> Any:
         rows = shown.order.refunds.prefetch_related("lines__line")
         return RefundSerializer(rows, many=True).data
-
-    @extend_schema_field(FulfillmentSerializer(many=True))
-    def get_fulfillments(self, shown: Any) -> Any:
-        rows = shown.order.fulfillments.prefetch_related("lines__line")
-        return FulfillmentSerializer(rows, many=True).data
 
     @extend_schema_field(
         {
@@ -175,7 +162,9 @@ class StaffOrderSerializer(OrderSerializer):
             {
                 "charge_id": capture.stripe_id,
                 "amount": money_json(
-                    refunds.refundable_minor(order=shown.order, charge_id=capture.stripe_id or ""),
+                    refund_amounts.refundable_minor(
+                        order=shown.order, charge_id=capture.stripe_id or ""
+                    ),
                     capture.currency,
                 ),
             }
@@ -194,6 +183,11 @@ class FulfillSerializer(Body):
     lines = serializers.ListField(
         child=UnitsSerializer(), required=False, allow_empty=False, max_length=100
     )
+    carrier = serializers.CharField(
+        default="", allow_blank=True, max_length=40, help_text="By whom they are carried."
+    )
+    tracking_number = serializers.CharField(default="", allow_blank=True, max_length=64)
+    tell_buyer = serializers.BooleanField(default=True, help_text="Whether a mail tells the buyer.")
 
 
 class CancelSerializer(Body):

@@ -37,6 +37,8 @@ def dialog(
 def page(*, label: str, icon: str, permissions: list[str]) -> Callable[[Method], Method]:
     """Make a method (request, object id) the page behind a button of `actions_detail`.
 
+    Of `actions_list` it is the page behind a button of the list, without an id.
+
     A permission is a name like "app.add_thing", or `has_<permission>_permission` of the admin.
     """
     mark: Callable[[Method], Method] = action(description=label, icon=icon, permissions=permissions)

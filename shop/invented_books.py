@@ -6,7 +6,9 @@ They come in series whose volumes share one cover, as cheap editions do.
 from random import Random
 from typing import Any
 
-LARGEST = 10_000
+LARGEST = 1_000_000
+# So many titles there are; then each work has a second volume, a third.
+_TITLES = 10_000
 
 
 def _words(text: str) -> list[str]:
@@ -28,19 +30,19 @@ _NOUNS = _words(
     "River Road Scholar Sea Shore Sparrow Station Stranger Tailor Theater Tower Traveler Valley "
     "Voyage Watchmaker Widow Window"
 )
-_PLACES = _words(
+PLACES = _words(
     "Aldermoor Ashcombe Avonlea Belmarsh Brackenfell Calder Carrow Corvane Dunmere Eastwick "
     "Eldermouth Fairlight Fenwick Glasswater Greyholm Halloway Harrowgate Highmoor Ilverstone "
     "Inverbeck Kestrel Kilbrae Langdale Larkhill Lindmere Lorne Marlow Merrowby Millhaven "
     "Netherby Northgate Oakhaven Orrin Pellworth Penrose Quarley Ravensby Rookhope Rosemere "
     "Saltmarsh Selkirk Southwell Stillwater Tarn Thornbury Umber Valemont Wexcombe Whitby Yarrow"
 )
-_FIRST_NAMES = _words(
+FIRST_NAMES = _words(
     "Ada Agnes Alma Anton Beatrice Bruno Cecily Clara Conrad Cyril Dora Edith Elias Emil Esther "
     "Felix Flora Gideon Greta Hugo Ida Ines Jasper Josef Judith Konrad Leonie Lydia Magnus Marta "
     "Miriam Nora Olga Oscar Otto Paula Rufus Silas Thea Viola"
 )
-_LAST_NAMES = _words(
+LAST_NAMES = _words(
     "Abelard Ashdown Bergmann Birch Calloway Castellan Dahl Delacroix Ellery Fairweather Falk "
     "Garland Grimaldi Hale Hartnell Holm Ivers Keller Kingsley Lacey Lindqvist Maddox Marchetti "
     "Navarro Novak Okonjo Osgood Pemberton Quist Rainer Ridley Sandoval Sorel Thackery Tremaine "
@@ -75,11 +77,11 @@ _CLOSINGS = (
     "The ending is worth the long way there.",
     "A favorite of those who read by a window.",
 )
-# Each has more pairs of words than its share of the books.
+# Each has more pairs of words than its share of the titles.
 _PATTERNS = (
     ("The {} {}", _ADJECTIVES, _NOUNS),
-    ("The {} of {}", _NOUNS, _PLACES),
-    ("{}'s {}", _LAST_NAMES, _NOUNS),
+    ("The {} of {}", _NOUNS, PLACES),
+    ("{}'s {}", LAST_NAMES, _NOUNS),
     ("Letters to a {} {}", _ADJECTIVES, _NOUNS),
 )
 
@@ -91,10 +93,10 @@ def invented_book(number: int, categories: list[list[str]]) -> dict[str, Any]:
     """
     random = Random(number)  # noqa: S311
     noun = random.choice(_NOUNS).lower()
-    opening = random.choice(_OPENINGS).format(place=random.choice(_PLACES), noun=noun)
+    opening = random.choice(_OPENINGS).format(place=random.choice(PLACES), noun=noun)
     book: dict[str, Any] = {
-        "title": _title(number - 1),
-        "author": f"{random.choice(_FIRST_NAMES)} {random.choice(_LAST_NAMES)}",
+        "title": _title(number - 1) if number <= _TITLES else _volume(number - 1),
+        "author": f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)}",
         "first_published": random.randint(1890, 1955),
         "pages": random.randint(9, 60) * 16,
         "category": categories[number % len(categories)],
@@ -106,6 +108,11 @@ def invented_book(number: int, categories: list[list[str]]) -> dict[str, Any]:
     if number % 3:
         book["hardcover"] = [random.randint(18, 34) * 100 + 90, _units(random)]
     return book
+
+
+def _volume(index: int) -> str:
+    earlier, number = divmod(index, _TITLES)
+    return f"{_title(number)}, Volume {earlier + 1}"
 
 
 def _title(index: int) -> str:

@@ -121,6 +121,14 @@ def format_minor(amount_minor: int, code: str, locale: str = "en") -> str:
     return re.sub(r"(?<=[A-Z])(?=\d)", "\xa0", text)
 
 
+def format_any(amount_minor: int, code: str) -> str:
+    """Return the amount as people write it, or, in a currency the shop does not know, as stored."""
+    try:
+        return format_minor(amount_minor, code)
+    except UnsupportedCurrency:
+        return f"{amount_minor} {code} (minor units)"
+
+
 @cache
 def _pattern(locale: str, exponent: int) -> NumberPattern:
     # Babel's digits come from CLDR, which differs from ISO for some currencies: it is told ours.

@@ -6,6 +6,7 @@ there. A picture's renditions lie in a folder of its own: what the row does not 
 
 import io
 import logging
+from typing import TypedDict
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage as storage
@@ -16,6 +17,17 @@ from shop.faults import fault_point
 from shop.models import ProductImage
 
 logger = logging.getLogger(__name__)
+
+# A folder of no picture's, so that none takes these files along when it goes.
+_SHARED = 0
+
+
+class Stored(TypedDict):
+    """A rendition as a row names it."""
+
+    name: str
+    type: str
+    width: int
 
 
 def settle(*, image_id: int, original: str = "") -> int:
@@ -45,6 +57,15 @@ def queue_missing() -> int:
     return len(missing)
 
 
+def store_shared(name: str) -> list[Stored]:
+    """Store the renditions of a file that many pictures share, for the rows of all of them.
+
+    Safe to repeat. Raises FileNotFoundError, pictures.UnfitPicture.
+    """
+    _size, made = _make(name, _SHARED)
+    return made
+
+
 def _publish(picture: ProductImage) -> None:
     """Store the picture's renditions, then let its row name them, unless it has another file now.
 
@@ -52,14 +73,7 @@ def _publish(picture: ProductImage) -> None:
     """
     name = str(picture.image)
     try:
-        with storage.open(name) as file:
-            # More than is accepted is not needed to see that it is too much.
-            original = pictures.opened(io.BytesIO(file.read(pictures.MAX_BYTES + 1)))
-        width, height = pictures.size(original)
-        made = [
-            {"name": _store(made, picture.pk), "type": made.type, "width": made.width}
-            for made in pictures.renditions(original)
-        ]
+        (width, height), made = _make(name, picture.pk)
     except (FileNotFoundError, pictures.UnfitPicture) as error:
         logger.warning("picture %s gets no renditions: %s", picture.pk, error)
         return
@@ -67,6 +81,18 @@ def _publish(picture: ProductImage) -> None:
     ProductImage.objects.filter(pk=picture.pk, image=name).update(
         renditions=made, width=width, height=height
     )
+
+
+def _make(name: str, image_id: int) -> tuple[tuple[int, int], list[Stored]]:
+    """Store the renditions of a file in the folder of a picture; return its size, and them."""
+    with storage.open(name) as file:
+        # More than is accepted is not needed to see that it is too much.
+        original = pictures.opened(io.BytesIO(file.read(pictures.MAX_BYTES + 1)))
+    made: list[Stored] = [
+        {"name": _store(one, image_id), "type": one.type, "width": one.width}
+        for one in pictures.renditions(original)
+    ]
+    return pictures.size(original), made
 
 
 def _store(rendition: pictures.Rendition, image_id: int) -> str:

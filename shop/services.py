@@ -7,7 +7,7 @@ order of their keys, so that two calls never wait for each other in a circle.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.db.models import F
@@ -121,6 +121,31 @@ def adjust(
     return True
 
 
+@transaction.atomic
+def receive_all(
+    *, quantities: Mapping[int, int], reference: str, at: datetime, moved_by_id: int, form_key: UUID
+) -> set[int]:
+    """Add a delivery to the house, quantities above zero.
+
+    Returns the variants that were moved: what this `form_key` moved before is left alone.
+    """
+    kind = StockMovement.Kind.RECEIVED
+    return _change_all(kind, quantities, reference, at, moved_by_id, form_key)
+
+
+@transaction.atomic
+def adjust_all(
+    *, differences: Mapping[int, int], reason: str, at: datetime, moved_by_id: int, form_key: UUID
+) -> set[int]:
+    """Correct counts by differences other than zero; `form_key` names the sheet they come from.
+
+    Returns the variants that were moved: what this `form_key` moved before is left alone. Raises
+    InsufficientStock, naming every variant that is short, and then nothing was written.
+    """
+    kind = StockMovement.Kind.ADJUSTED
+    return _change_all(kind, differences, reason, at, moved_by_id, form_key)
+
+
 def lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
     """Lock these variants in the order of their keys; raises Variant.DoesNotExist.
 
@@ -137,6 +162,44 @@ def lock(variant_ids: Iterable[int]) -> dict[int, Variant]:
 def _was_sent(form_key: UUID | None) -> bool:
     """Tell whether a form acted before; the variant's lock has made its two sendings take turns."""
     return form_key is not None and StockMovement.objects.filter(form_key=form_key).exists()
+
+
+def key_of_line(form_key: UUID, variant_id: int) -> UUID:
+    """Return the key of one variant's movement, of a form that moves several."""
+    return uuid5(form_key, str(variant_id))
+
+
+def _change_all(
+    kind: StockMovement.Kind,
+    units: Mapping[int, int],
+    reference: str,
+    at: datetime,
+    moved_by_id: int,
+    form_key: UUID,
+) -> set[int]:
+    variants = lock(units)
+    keys = {pk: key_of_line(form_key, pk) for pk in units}
+    moved_before = StockMovement.objects.filter(form_key__in=keys.values())
+    due = units.keys() - set(moved_before.values_list("variant_id", flat=True))
+    shortages = [
+        Shortage(pk, -units[pk], variants[pk].free)
+        for pk in sorted(due)
+        if variants[pk].free + units[pk] < 0
+    ]
+    if shortages:
+        raise InsufficientStock(shortages)
+    for pk in sorted(due):
+        _change(
+            kind=kind,
+            variant_id=pk,
+            on_hand_delta=units[pk],
+            reserved_delta=0,
+            reference=reference,
+            at=at,
+            moved_by_id=moved_by_id,
+            form_key=keys[pk],
+        )
+    return due
 
 
 def _change(

@@ -20,7 +20,7 @@ from api.pages import NewestFirst
 from api.problems import Code, Problem, invalid
 from api.schema import operation
 from api.views import StaffView
-from shop import money, services
+from shop import money, publishing, services
 from shop.admin_forms import CategoryForm, ProductForm, VariantForm
 from shop.clock import now
 from shop.models import Category, Product, ProductImage, StockMovement, Variant
@@ -49,7 +49,7 @@ class CatalogView(StaffView):
 
     def problem_of(self, error: Exception) -> Problem | None:
         match error:
-            case ProtectedError():
+            case ProtectedError() | publishing.InUse():
                 return Problem(Code.IN_USE)
             case IntegrityError():
                 return Problem(Code.CONFLICT)
@@ -72,20 +72,31 @@ class CatalogView(StaffView):
         form = form_class(known | asked, instance=row)
         require_valid(form)
         saved = form.save()
+        if isinstance(form, VariantForm):
+            form.change_price(why="by the API", by_user_id=self._by, at=now())
         self.note(saved, ADDITION if is_new else CHANGE, ", ".join(sorted(asked)))
         return saved
 
     def note(self, row: Model, what: int, words: str) -> None:
         """Keep in the admin's history who did what."""
         same = type(row)._default_manager.filter(pk=row.pk)
-        by = cast(int, self.request.user.pk)
-        LogEntry.objects.log_actions(by, same, what, f"By the API: {words}")
+        LogEntry.objects.log_actions(self._by, same, what, f"By the API: {words}")
+
+    @property
+    def _by(self) -> int:
+        return cast(int, self.request.user.pk)
 
     @transaction.atomic
     def remove(self, row: Model) -> Response:
         """Delete a row that nothing refers to, and note who did it."""
         self.note(row, DELETION, "deleted")
-        row.delete()
+        match row:
+            case Product():
+                publishing.delete_product(product_id=row.pk)
+            case Variant():
+                publishing.delete_variant(variant_id=row.pk)
+            case _:
+                row.delete()
         return Response(status=204)
 
 
@@ -177,7 +188,7 @@ class ProductDetail(CatalogView):
 
     @operation("deleteProduct", {204: None}, problems=[Code.IN_USE])
     def delete(self, request: Request, slug: str) -> Response:
-        """Delete a product that never had stock. Others are taken off sale by `is_published`."""
+        """Delete a product that never had stock. Others are archived in the admin."""
         return self.remove(get_object_or_404(Product, slug=slug))
 
 
@@ -345,7 +356,7 @@ def _with_parent(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 class StockMovements(CatalogView):
-    rights = {"GET": "shop.view_stockmovement", "POST": "shop.change_variant"}
+    rights = {"GET": "shop.view_stockmovement", "POST": "shop.move_stock"}
     pagination_class = NewestFirst
 
     @operation("listStockMovements", {200: MovementSerializer(many=True)}, query=MovementQuery)

@@ -31,6 +31,7 @@ class StockSerializer(serializers.ModelSerializer[Variant]):
             "on_hand",
             "reserved",
             "free",
+            "low_stock_at",
         )
         read_only_fields = fields
 
@@ -66,6 +67,8 @@ class StaffProductSerializer(serializers.ModelSerializer[Product]):
             "title",
             "category",
             "is_published",
+            "publish_at",
+            "archived_at",
             "description",
             "attributes",
             "created_at",
@@ -83,6 +86,9 @@ class ProductInputSerializer(Body):
     )
     category = serializers.SlugField(max_length=50)
     is_published = serializers.BooleanField(default=True)
+    publish_at = serializers.DateTimeField(
+        default=None, allow_null=True, help_text="When it is published by itself, if it is not yet."
+    )
     description = serializers.CharField(default="", allow_blank=True, max_length=20_000)
     attributes = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=1000),
@@ -101,6 +107,13 @@ class VariantInputSerializer(Body):
     )
     position = serializers.IntegerField(min_value=0, max_value=_MOST_POSITION, default=0)
     is_active = serializers.BooleanField(default=True)
+    low_stock_at = serializers.IntegerField(
+        min_value=0,
+        max_value=_MOST_POSITION,
+        default=None,
+        allow_null=True,
+        help_text="As few free units are low; null: as few as for all others, 0: never low.",
+    )
 
 
 class CategoryInputSerializer(Body):

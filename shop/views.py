@@ -86,7 +86,12 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         .prefetch_related("images"),
         slug=slug,
     )
-    variants = Variant.objects.on_sale().filter(product=found)
+    return product_page(request, found)
+
+
+def product_page(request: HttpRequest, found: Product, *, is_preview: bool = False) -> HttpResponse:
+    """Show a product as shoppers see it; in a preview nothing can be bought."""
+    variants = Variant.objects.offered().filter(product=found)
     tree = CategoryTree.load()
     trail = tree.path(found.category)
     related = (
@@ -106,7 +111,8 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
             "open_shelf": trail[0],
             "shelves": tree.children.get(None, []),
             "related": related.order_by("-created_at", "-pk")[:RELATED],
-            "canonical_url": _canonical(request),
+            "canonical_url": None if is_preview else _canonical(request),
+            "is_preview": is_preview,
         },
     )
 

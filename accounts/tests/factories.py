@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 
@@ -28,4 +28,11 @@ def a_clerk(may: str) -> User:
     """Return one of the staff with each permission that the expression matches, like "view_.*"."""
     clerk: User = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename__regex=f"^({may})$"))
+    return clerk
+
+
+def one_of(role: str) -> User:
+    """Return one of the staff in one of the shop's groups, like "Support"."""
+    clerk: User = UserFactory(is_staff=True)
+    clerk.groups.add(Group.objects.get(name=role))
     return clerk

@@ -262,10 +262,7 @@ def deactivate(user: User, tokens: dict[str, Any]) -> None:
 
 
 def erase(user: User, tokens: dict[str, Any]) -> None:
-    """What erasing a person does to his row, which stays."""
-    user.email, user.name, user.is_active = f"{user.public_id}@erased.invalid", "", False
-    user.set_unusable_password()
-    user.save()
+    services.erase(user=user)
 
 
 def end_sessions(user: User, tokens: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
 """Every page of sign-in is the shop's own, and nothing else of allauth can be reached."""
 
 import re
+from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from pytest_django.asserts import assertContains, assertRedirects
 
 from accounts import urls
 from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.second_step import code_of, give_app, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -17,13 +20,36 @@ ARGUMENTS = {
     "account_confirm_email": ["no-such-key"],
     "account_reset_password_from_key": ["1", "no-such-key"],
 }
-FOR_USERS = {"account", "account_logout", "account_change_password"}
+FOR_USERS = {
+    "account",
+    "account_logout",
+    "account_change_password",
+    "account_reauthenticate",
+    "mfa_index",
+    "mfa_activate_totp",
+}
+FOR_WHO_HAS_AN_APP = {
+    "mfa_reauthenticate",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+}
+# A button, and a file.
+NO_PAGES = {"account_confirm_again", "mfa_download_recovery_codes"}
+PAGES = [str(pattern.name) for pattern in urls.urlpatterns if pattern.name not in NO_PAGES]
 
 
-@pytest.mark.parametrize("name", [pattern.name for pattern in urls.urlpatterns])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_the_shops_own_and_not_for_search_engines(client: Client, name: str) -> None:
-    if name in FOR_USERS:
-        client.force_login(UserFactory(password=PASSWORD))
+    user = UserFactory(password=PASSWORD)
+    if name in FOR_WHO_HAS_AN_APP:
+        give_app(user)
+        sign_in(client, user, code_of())
+    elif name == "mfa_authenticate":
+        give_app(user)
+        sign_in(client, user)
+    elif name in FOR_USERS:
+        client.force_login(user)
 
     response = client.get(reverse(name, args=ARGUMENTS.get(name)))
 
@@ -32,6 +58,15 @@ def test_a_page_is_the_shops_own_and_not_for_search_engines(client: Client, name
     assertContains(response, '<h1 class="page__title">', count=1)
     names = [str(template.name) for template in response.templates]
     assert not [name for name in names if name.startswith("allauth/")]
+    templates = Path(settings.BASE_DIR / "templates")
+    assert all((templates / name).exists() for name in names if name.startswith(("account", "mfa")))
+
+
+@pytest.mark.parametrize("name", sorted(FOR_WHO_HAS_AN_APP | {"mfa_activate_totp"} | NO_PAGES))
+def test_a_page_about_signing_in_is_for_who_has_signed_in(client: Client, name: str) -> None:
+    answer = client.post(reverse(name))
+
+    assert answer["Location"].startswith(f"{reverse('account_login')}?next=")
 
 
 @pytest.mark.parametrize(("is_confirmed", "word"), [(True, "Confirmed"), (False, "Not confirmed")])
@@ -62,6 +97,8 @@ def test_the_account_page_is_for_users(client: Client) -> None:
         ("account_login", {"login": "email", "password": "current-password"}),
         ("account_signup", {"email": "email", "password1": "new-password"}),
         ("account_reset_password", {"email": "email"}),
+        ("mfa_activate_totp", {"code": "one-time-code"}),
+        ("account_reauthenticate", {"password": "current-password"}),
         (
             "account_change_password",
             {
@@ -90,7 +127,6 @@ def test_fields_tell_the_browser_what_they_are_for(
     [
         "account_email",
         "account_email_verification_sent",
-        "account_reauthenticate",
         "account_set_password",
         "account_confirm_login_code",
     ],

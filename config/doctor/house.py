@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core import checks, mail
 from django.db import Error, connection
 
-from config import health, queue_health
+from config import health
 from config.doctor.examination import Finding, Visit
-from payments import startup
+from payments import queue_health, startup
 
 # Django's and our own rules that say no more than that SITE_URL is no https:// address.
 _FOLLOW_FROM_HTTP = {

@@ -16,14 +16,14 @@ from django.test import Client
 from PIL import Image
 
 from accounts.models import User
-from accounts.tests.factories import PASSWORD, UserFactory, a_clerk
+from accounts.tests.factories import PASSWORD, UserFactory, one_of
 from accounts.tests.tokens import caller_as, session_of
 from api.tests.calls import Caller
 from cart.access import token_of
 from cart.models import Cart
 from cart.quotes import quote
 from cart.tests.factories import CartFactory, CartLineFactory
-from config.tests.api_surface import CALLERS, MANAGER, SUPPORT
+from config.tests.api_surface import CALLERS
 from orders import links
 from orders import services as orders
 from orders.models import Order, Reason
@@ -64,10 +64,8 @@ class Scene:
         match self.caller:
             case "buyer":
                 return self.buyer
-            case "support":
-                return a_clerk(SUPPORT)
-            case "manager":
-                return a_clerk(MANAGER)
+            case "support" | "warehouse" | "accountant" | "manager" as role:
+                return one_of(role.capitalize())
         stranger: User = UserFactory()
         return stranger
 

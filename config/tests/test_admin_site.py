@@ -1,6 +1,7 @@
 """The admin as a whole: who gets in, its browser policy, and every page of it."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -11,10 +12,13 @@ from django.utils import timezone
 from djstripe import models as djstripe
 
 from accounts.tests.factories import UserFactory
+from backoffice.models import Erasure
 from orders.models import Order, Review
 from orders.services import open_review
+from payments.models import RefundRequest
 from payments.queue import enqueue
 from payments.tests import support
+from shop.models import Variant
 from shop.tests.factories import VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,10 +77,37 @@ def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
     )
     Group.objects.create(name="Packers")
     enqueue("end_attempt", attempt_id=1)
+    staff.post(
+        reverse("admin:shop_category_add"), {"name": "Verse", "slug": "verse", "position": 0}
+    )
+    Variant.objects.update(price_minor=7_77)
+    _somebody_who_was_erased()
+    RefundRequest.objects.create(
+        key=uuid4(),
+        order=order,
+        charge_id="ch_1",
+        amount_minor=100,
+        currency="EUR",
+        why="other",
+        asked_by_id=1,
+        asked_at=support.stripe_now(),
+    )
 
     seen = {model: _open_one(staff, model) for model in admin.site._registry}
 
     assert {model._meta.label for model, status in seen.items() if status != 200} == set()
+
+
+def _somebody_who_was_erased() -> None:
+    Erasure.objects.create(
+        erased_as="erased-1@erased.invalid",
+        order_ids=[],
+        inbox_ids=[],
+        why="request",
+        by_user_id=1,
+        form_key=uuid4(),
+        asked_at=support.stripe_now(),
+    )
 
 
 def _a_disputed_order(sandbox: Any) -> Order:

@@ -12,11 +12,13 @@ from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from accounts.tests.factories import UserFactory
+from accounts.tests.factories import UserFactory, a_clerk
 from accounts.tests.tokens import caller_as
 from api.tests.calls import Caller, assert_problem, fields_of
 from orders.tests.factories import PendingOrderFactory
-from shop.models import Category, Product, ProductImage, StockMovement, Variant
+from shop import publishing
+from shop.clock import now
+from shop.models import Category, PriceChange, Product, ProductImage, StockMovement, Variant
 from shop.tests.factories import (
     CategoryFactory,
     ProductFactory,
@@ -65,6 +67,7 @@ def test_a_product_is_made_sold_changed_and_taken_off_sale(clerk: Caller) -> Non
         "on_hand": 4,
         "reserved": 0,
         "free": 4,
+        "low_stock_at": None,
     }
     assert Caller().get("products/emma/").json()["variants"][0]["free"] == 4
 
@@ -80,8 +83,8 @@ def test_a_product_is_made_sold_changed_and_taken_off_sale(clerk: Caller) -> Non
     # History knows who.
     entries = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
     assert list(entries) == [
-        "By the API: attributes, category, description, is_published, slug, title",
-        "By the API: is_active, position, price, sku, title",
+        "By the API: attributes, category, description, is_published, publish_at, slug, title",
+        "By the API: is_active, low_stock_at, position, price, sku, title",
         "By the API: slug, title",
         "By the API: price",
         "By the API: is_published",
@@ -100,6 +103,51 @@ def test_what_was_ever_in_stock_is_kept(clerk: Caller) -> None:
 
     assert (Product.objects.count(), Variant.objects.count(), Category.objects.count()) == (1, 1, 1)
     assert LogEntry.objects.count() == 0
+
+
+def test_publication_is_scheduled_and_two_states_at_once_are_refused(clerk: Caller) -> None:
+    product = ProductFactory(slug="emma", is_published=False)
+    later = "2030-12-01T08:00:00Z"
+
+    answer = clerk.patch("admin/products/emma/", {"publish_at": later})
+    assert (answer.status_code, answer.json()["publish_at"]) == (200, later)
+    both = assert_problem(
+        clerk.patch("admin/products/emma/", {"is_published": True}), 422, "invalid"
+    )
+    publishing.archive(product_id=product.pk, at=now())
+    old = assert_problem(
+        clerk.patch("admin/products/emma/", {"is_published": True}), 422, "invalid"
+    )
+
+    assert fields_of(both) == {"publish_at": "invalid"}
+    assert fields_of(old) == {"is_published": "invalid"}
+    assert clerk.get("admin/products/emma/").json()["archived_at"] is not None
+    assert Product.objects.get().is_published is False
+
+
+def test_a_price_that_is_changed_is_in_its_history(clerk: Caller, boss: User) -> None:
+    VariantFactory(sku="EMMA-H", price_minor=1_200)
+
+    for change in ({"price": 999}, {"price": 999}, {"title": "Leather", "low_stock_at": 3}):
+        assert clerk.patch("admin/variants/EMMA-H/", change).status_code == 200
+
+    line = PriceChange.objects.get()
+    assert (line.old_minor, line.new_minor, line.why) == (1_200, 999, "by the API")
+    assert line.by_user_id == boss.pk
+    assert Variant.objects.get().low_stock_at == 3
+
+
+def test_who_may_change_variants_need_not_be_one_who_moves_stock() -> None:
+    VariantFactory(sku="EMMA-H", on_hand=0)
+    delivery = {"sku": "EMMA-H", "kind": "received", "units": 4, "reference": "DHL 7"}
+
+    refused = caller_as(a_clerk("change_variant|add_stockmovement"))
+    allowed = caller_as(a_clerk("move_stock"))
+
+    assert_problem(refused.post("admin/stock-movements/", delivery), 403, "forbidden")
+    assert allowed.post("admin/stock-movements/", delivery).status_code == 201
+    assert_problem(allowed.patch("admin/variants/EMMA-H/", {"price": 1}), 403, "forbidden")
+    assert StockMovement.objects.count() == 1
 
 
 @pytest.mark.parametrize(

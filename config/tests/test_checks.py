@@ -28,11 +28,12 @@ def test_a_shop_set_up_as_told_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -
             {"SITE_URL": "http://shop.example", "STRIPE_SECRET_KEY": "sk_live_" + "a" * 24},
             ["shop.E001", "shop.E002", "shop.E005", "shop.E006"],
         ),
-        ({"TESTING": "1"}, ["shop.E003"]),
+        ({"TESTING": "1"}, ["shop.E003", "shop.W005"]),
         ({"TRUSTED_PROXY_COUNT": "0"}, ["shop.W001"]),
         ({"EMAIL_URL": "consolemail://"}, ["shop.W002"]),
         ({"STRIPE_API_HOST": "http://127.0.0.1:8001"}, ["shop.W003"]),
         ({"STAFF_EMAIL": ""}, ["shop.W004"]),
+        ({"STAFF_SECOND_FACTOR": "0"}, ["shop.W005"]),
     ],
 )
 def test_an_environment_that_is_not_fit_is_told(

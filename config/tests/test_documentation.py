@@ -56,7 +56,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_files_that_are_named_exist(page: Path) -> None:
     apps = (
-        "accounts|api|bench|cart|config|deploy|docs|e2e|orders|payments|shop|static|stripe_sandbox"
+        "accounts|api|backoffice|bench|cart|config|deploy|docs|e2e|orders|payments|shop|static"
+        "|stripe_sandbox"
     )
     paths = re.findall(rf"`((?:{apps}|templates)/[\w./-]+)`", prose(page))
 

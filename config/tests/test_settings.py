@@ -44,6 +44,7 @@ def test_a_missing_secret_stops_the_start_and_is_named(name: str) -> None:
         ),
         ({"PAYMENT_METHODS": ","}, "PAYMENT_METHODS is empty"),
         ({"INBOX_KEEP_DAYS": "0"}, "INBOX_KEEP_DAYS must be 1 or more, not 0"),
+        ({"STAFF_SESSION_HOURS": "0"}, "STAFF_SESSION_HOURS must be 1 or more, not 0"),
         ({"INBOX_KEEP_DAYS": "-1"}, "INBOX_KEEP_DAYS must be 1 or more, not -1"),
         ({"FAULT_POINT": "settling:before-commit"}, "for tests"),
         ({"CLOCK_OFFSET_FILE": "offset"}, "for tests"),
@@ -75,6 +76,8 @@ def test_what_is_unsafe_or_wrong_stops_the_start_and_is_said(
         ("SECURE_SSL_REDIRECT", "True"),
         ("SECURE_HSTS_SECONDS", "31536000"),
         ("STRIPE_LIVE_MODE", "False"),
+        ("STAFF_SECOND_FACTOR", "True"),
+        ("STAFF_SESSION_HOURS", "8"),
     ],
 )
 def test_the_defaults_are_those_of_production(setting: str, value: str) -> None:

@@ -14,6 +14,7 @@ from orders.models import (
     OrderEvent,
     OrderLine,
     OrderMail,
+    OrderNote,
     Review,
 )
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -75,6 +76,7 @@ VIOLATIONS = [
     ),
     Violation(OrderMail, "order_mail_once", same=("cause",)),
     Violation(Fulfillment, "orders_fulfillment_key_key", same=("key",)),
+    Violation(OrderNote, "orders_ordernote_form_key_key", same=("form_key",)),
     Violation(FulfillmentLine, "fulfillment_line_once", same=("line_id",)),
     Violation(FulfillmentLine, "fulfillment_line_has_quantity", {"quantity": 0}),
 ]
@@ -105,6 +107,12 @@ def test_the_database_refuses(violation: Violation) -> None:
             {"cause": "paid again"},
         ),
         Fulfillment: (handed_over, {"key": uuid4()}),
+        OrderNote: (
+            OrderNote.objects.create(
+                order=order, text="Hello", form_key=uuid4(), written_at=PLACED_AT
+            ),
+            {"form_key": uuid4()},
+        ),
         FulfillmentLine: (
             FulfillmentLine.objects.create(
                 fulfillment=handed_over, line=order.lines.get(), quantity=1

@@ -118,6 +118,12 @@ KINDS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         ["a person here looks into it", "do not pay again", "shows how it stands"],
     ),
     "canceled": ({"reason": "buyer"}, "Order {} is canceled", ["You have canceled order"]),
+    "payment_link": (
+        {},
+        "Please pay your order {}",
+        ["put together order", "comes to €16.90", "until 5 January 2026, 12:00 UTC"],
+    ),
+    "sent": ({}, "Order {} is on its way", ["has left our house, the rest will follow"]),
     "refund": (
         ALL_GONE,
         "€12.90 of order {} come back to you",

@@ -15,10 +15,10 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from payments.admin import display
 from payments.models import LedgerEntry
 from shop.clock import now
-from shop.money import UnsupportedCurrency, to_decimal
+from shop.csv_cells import as_text
+from shop.money import UnsupportedCurrency, format_any, to_decimal
 
 _DAYS_PER_PAGE = 31
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
@@ -137,7 +137,7 @@ def _table(by: list[str], rows: list[list[str]]) -> dict[str, Any]:
 
 def _amounts(row: dict[str, Any]) -> list[str]:
     currency = row["currency"]
-    return [currency, *(display.money(row[name], currency) for name in _SUMS)]
+    return [currency, *(format_any(row[name], currency) for name in _SUMS)]
 
 
 def _require_view(request: HttpRequest, model_admin: ModelAdmin) -> None:
@@ -168,10 +168,10 @@ def _cells(
 ) -> Iterator[str | int]:
     yield f"{moved_at:%Y-%m-%d}"
     yield f"{moved_at:%H:%M:%S}"
-    yield from (_as_text(number), _as_text(kind))
+    yield from (as_text(number), as_text(kind))
     yield _in_major_units(amount_minor, currency)
     yield amount_minor
-    yield from (_as_text(text or "") for text in (currency, *ids))
+    yield from (as_text(text or "") for text in (currency, *ids))
 
 
 def _in_major_units(amount_minor: int, currency: str) -> str:
@@ -180,11 +180,3 @@ def _in_major_units(amount_minor: int, currency: str) -> str:
     except UnsupportedCurrency:
         # How many digits it has is not known here.
         return ""
-
-
-def _as_text(cell: str) -> str:
-    """Keep a spreadsheet from taking text for a formula; figures are ours and may start with -.
-
-    Source: https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell

@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 
 from payments.admin import accounting, display
 from payments.models import LedgerEntry, PaymentAttempt
-from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+from shop.read_only import ReadOnlyAdmin
 
 
 @admin.register(LedgerEntry)
@@ -28,12 +28,6 @@ class LedgerEntryAdmin(display.ShowsAmount, ReadOnlyAdmin):
         ("days/", "payments_ledgerentry_days", accounting.by_day),
         ("export/", "payments_ledgerentry_export", accounting.export),
     )
-
-
-class LedgerInline(display.ShowsAmount, ReadOnlyInline):
-    model = LedgerEntry
-    fields = ("occurred_at", "kind", "amount", "stripe_id", "booked_at")
-    readonly_fields = ("amount",)
 
 
 @admin.register(PaymentAttempt)
@@ -63,14 +57,3 @@ class PaymentAttemptAdmin(display.ShowsAmount, ReadOnlyAdmin):
     @admin.display(description="asked of Stripe")
     def what_was_asked(self, attempt: PaymentAttempt) -> SafeString:
         return display.pretty_json(attempt.params)
-
-
-class AttemptInline(display.ShowsAmount, ReadOnlyInline):
-    model = PaymentAttempt
-    fields = ("created_at", "page", "closed_as", "amount", "intent_id", "deadline_at")
-    readonly_fields = ("page", "amount")
-
-    @admin.display(description="attempt")
-    def page(self, attempt: PaymentAttempt) -> SafeString:
-        text = f"{attempt.get_kind_display()}, {attempt.get_state_display()}"
-        return display.link("payments_paymentattempt_change", text, attempt.pk)

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts.models import User
-from shop.money import UnsupportedCurrency, format_minor
+from shop.money import format_any
 
 # An intent's secret, and the signature of a link to an order.
 _SECRETS = re.compile(r'("client_secret": "|/orders/[^/"]+/)[^/"]+')
@@ -31,20 +31,12 @@ def badge(*, colors: dict[str, str], **options: str) -> Callable[[Method], Metho
     return mark
 
 
-def money(amount_minor: int, currency: str) -> str:
-    """Return the amount as people write it, or, in a currency the shop does not know, as stored."""
-    try:
-        return format_minor(amount_minor, currency)
-    except UnsupportedCurrency:
-        return f"{amount_minor} {currency} (minor units)"
-
-
 class ShowsAmount:
     """A row's amount in its own currency."""
 
     @admin.display(ordering="amount_minor")
     def amount(self, row: Any) -> str:
-        return money(row.amount_minor, row.currency)
+        return format_any(row.amount_minor, row.currency)
 
 
 def email_of(id_column: str) -> Subquery:

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from orders.models import Order
 from payments.admin import display
 from payments.models import Dispute, LedgerEntry
-from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+from shop.read_only import ReadOnlyAdmin
 
 _COLORS = {"open": "danger", "closed": "success", "lost": "warning"}
 
@@ -27,16 +27,6 @@ def money_of_order() -> Subquery:
     of_order = {"order": OuterRef("pk"), "currency": OuterRef("currency")}
     moved = LedgerEntry.objects.disputed().filter(**of_order).order_by().values("order")
     return Subquery(moved.annotate(sum=Sum("amount_minor")).values("sum"))
-
-
-class DisputeInline(display.ShowsAmount, ReadOnlyInline):
-    model = Dispute
-    fields = ("opened_at", "page", "amount", "reason", "due_at", "closed_at")
-    readonly_fields = ("page", "amount")
-
-    @admin.display(description="state")
-    def page(self, dispute: Dispute) -> SafeString:
-        return display.link("payments_dispute_change", dispute.get_status_display(), dispute.pk)
 
 
 class OpenFilter(admin.SimpleListFilter):

@@ -5,18 +5,16 @@ from typing import cast
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from accounts.models import User
 from orders.models import Review
 from payments.admin import display
-from payments.admin.money_forms import ManualForm
-from payments.admin.money_pages import REFUSALS, in_words, move_money, page_context
+from payments.admin.deeds import REFUSALS, in_words, order_page
+from payments.admin.money_deeds import ManualForm, told
 from payments.services import reviews
 from shop.clock import now
 from shop.dialogs import dialog, page, reload, row_or_404
-from shop.read_only import ReadOnlyAdmin, ReadOnlyInline
+from shop.read_only import ReadOnlyAdmin
 from shop.services import InsufficientStock
 
 
@@ -29,15 +27,6 @@ class _Resolver:
 
     def resolved_by(self, review: Review) -> str:
         return getattr(review, "resolver", None) or "-"
-
-
-class ReviewInline(_Resolver, ReadOnlyInline):
-    model = Review
-    fields = ("opened_at", "question", "cause", "resolved_at", "resolution", "resolved_by")
-    readonly_fields = ("question", "resolved_by")
-
-    def question(self, review: Review) -> SafeString:
-        return display.link("orders_review_change", review.get_reason_display(), review.pk)
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -115,12 +104,11 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
     def refund(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         review, staff = self._review(request, object_id), cast(User, request.user)
         try:
-            refund = reviews.refund(review_id=review.pk, by=staff.pk, at=now())
+            asked = reviews.refund(review_id=review.pk, by=staff.pk, at=now())
         except REFUSALS as error:
             messages.error(request, in_words(error))
         else:
-            amount = display.money(refund.amount_minor, refund.currency)
-            messages.success(request, f"{amount} is being given back.")
+            messages.success(request, told(asked))
         return reload(review)
 
     def has_settle_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -130,11 +118,8 @@ class ReviewAdmin(_Resolver, ReadOnlyAdmin):
     @page(label="Settle by hand", icon="payments", permissions=["settle"])
     def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
         review = self._review(request, object_id)
-        title = f"Settle by hand: order {review.order.number}"
-        context = page_context(self, request, title, review) | {"verb": "Book it"}
-        back = reverse("admin:orders_review_change", args=[review.pk])
         form = ManualForm(review.order, request.POST or None, review)
-        return move_money(request, context, form, back)
+        return order_page(self, request, form, review)
 
     def _review(self, request: HttpRequest, object_id: str) -> Review:
         review: Review = row_or_404(self, request, object_id)

@@ -1,6 +1,7 @@
 """What must hold of money that came and went, and of what told us of it."""
 
-from payments.audit.sql import Check
+from payments.audit.sql import Check, not_guarded
+from shop.append_only import TRIGGER
 
 # Per order and currency: what came in, what went back, what is on its way back, and what banks
 # withhold: of each charge what they claim, or took and did not give back. Fees are no part of it.
@@ -166,21 +167,15 @@ MONEY_CHECKS = (
     Check(
         "append_only",
         5,
-        "the triggers that keep ledger, stories and stock movements unchanged stand",
-        r"""
-        SELECT 'table ' || name, 'its trigger is missing, disabled, or lets something pass'
-          FROM unnest(ARRAY['payments_ledgerentry', 'orders_orderevent', 'shop_stockmovement'])
-               AS name
-         WHERE NOT EXISTS (
-               SELECT 1 FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
-                WHERE t.tgrelid = name::regclass AND t.tgname = %(trigger)s
-                  AND t.tgenabled IN ('O', 'A')
-                  -- Before UPDATE and DELETE, of every column, without a WHEN.
-                  AND t.tgtype & 26 = 26 AND cardinality(t.tgattr::int2[]) = 0
-                  AND t.tgqual IS NULL
-                  -- All that its function does is to refuse.
-                  AND f.prosrc ~ '^\s*BEGIN\s+RAISE EXCEPTION [^;]*;\s*END;?\s*$')
-        """,
+        "the triggers that keep ledger, stories, movements and price changes unchanged stand",
+        not_guarded(
+            "payments_ledgerentry",
+            "orders_orderevent",
+            "shop_stockmovement",
+            "shop_pricechange",
+            trigger=TRIGGER,
+            refused=8 + 16,
+        ),
     ),
     Check(
         "fees",

@@ -223,6 +223,10 @@ ORDER_CHECKS = (
                WHEN 'refund_failed' THEN EXISTS (
                     SELECT 1 FROM payments_refund r
                      WHERE r.order_id = o.id AND r.key::text = m.cause)
+               WHEN 'sent' THEN EXISTS (
+                    SELECT 1 FROM orders_fulfillment f
+                     WHERE f.order_id = o.id AND f.id::text = m.cause)
+               WHEN 'payment_link' THEN o.placed_by = 'staff'
                ELSE EXISTS (
                     SELECT 1 FROM payments_paymentattempt a
                      WHERE a.order_id = o.id AND a.key::text = m.cause) END

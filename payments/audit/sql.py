@@ -33,3 +33,23 @@ def streamed(sql: str, values: Mapping[str, Any]) -> Iterator[Offender]:
         cursor.execute(sql, values)
         for what, why in cursor:
             yield Offender(what, why)
+
+
+def not_guarded(*tables: str, trigger: str, refused: int) -> str:
+    """Return the query of those tables whose guard, of `shop.append_only`, does not stand.
+
+    `refused` is the sum of what it refuses, by PostgreSQL's own numbers: 8 DELETE, 16 UPDATE.
+    """
+    return rf"""
+        SELECT 'table ' || name, 'its trigger is missing, disabled, or lets something pass'
+          FROM unnest('{{{",".join(tables)}}}'::text[]) AS name
+         WHERE NOT EXISTS (
+               SELECT 1 FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                WHERE t.tgrelid = name::regclass AND t.tgname = '{trigger}'
+                  AND t.tgenabled IN ('O', 'A')
+                  -- Before these, of every column, without a WHEN.
+                  AND t.tgtype & 26 = 2 + {refused} AND cardinality(t.tgattr::int2[]) = 0
+                  AND t.tgqual IS NULL
+                  -- All that its function does is to refuse.
+                  AND f.prosrc ~ '^\s*BEGIN\s+RAISE EXCEPTION [^;]*;\s*END;?\s*$')
+        """  # noqa: S608 - names of ours

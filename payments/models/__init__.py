@@ -4,7 +4,7 @@ from payments.models.attempts import LIVE_STATES, AttemptQuerySet, PaymentAttemp
 from payments.models.disputes import Dispute
 from payments.models.inbox import Checkpoint, InboxEvent
 from payments.models.ledger import LedgerEntry, LedgerQuerySet
-from payments.models.refunds import Refund, RefundLine
+from payments.models.refunds import Refund, RefundLine, RefundRequest
 
 __all__ = [
     "LIVE_STATES",
@@ -17,4 +17,5 @@ __all__ = [
     "PaymentAttempt",
     "Refund",
     "RefundLine",
+    "RefundRequest",
 ]

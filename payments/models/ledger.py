@@ -105,6 +105,13 @@ class LedgerEntry(models.Model):
         FEE = "fee"
         MANUAL = "manual"
 
+    class Means(models.TextChoices):
+        """How money moved that no charge of Stripe's did."""
+
+        CASH = "cash", "cash"
+        TRANSFER = "transfer", "bank transfer"
+        OTHER = "other", "otherwise"
+
     order = models.ForeignKey(Order, models.PROTECT, related_name="ledger")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, null=True, related_name="ledger")
     kind = models.CharField(max_length=16, choices=Kind)
@@ -121,6 +128,13 @@ class LedgerEntry(models.Model):
         help_text="The charge that it belongs to; empty for a manual entry.",
     )
     form_key = models.UUIDField(null=True, unique=True, help_text="Of a manual entry's form.")
+    means = models.CharField(
+        max_length=8,
+        choices=Means,
+        blank=True,
+        db_default="",
+        help_text="Of a manual entry; those of version 0.2.0 have none.",
+    )
     booked_at = models.DateTimeField()
     occurred_at = models.DateTimeField(
         db_default=Now(),

@@ -125,6 +125,72 @@ class Refund(models.Model):
         return f"refund-{self.key}"
 
 
+class RefundRequest(models.Model):
+    """A refund above the limit, which waits for a second person; nothing is held back for it.
+
+    `amount_minor` is in minor units of `currency`. Approving asks for the refund under the same
+    `key`, and everything is checked anew then.
+    """
+
+    class Decision(models.TextChoices):
+        APPROVED = "approved", "approved"
+        DECLINED = "declined", "declined"
+
+    key = models.UUIDField(unique=True, editable=False)
+    order = models.ForeignKey(Order, models.PROTECT, related_name="refund_requests")
+    review = models.ForeignKey(Review, models.PROTECT, null=True, related_name="refund_requests")
+    charge_id = models.CharField(max_length=255)
+    amount_minor = models.PositiveBigIntegerField()
+    currency = models.CharField(max_length=3)
+    why = models.CharField(max_length=24, choices=Refund.Why)
+    note = models.CharField(max_length=200, blank=True, help_text="In staff's words.")
+    is_restocked = models.BooleanField("restock", default=False)
+    units = models.JSONField(
+        default=dict, help_text="By order line id: how many, and how many of them were handed over."
+    )
+    asked_by_id = models.BigIntegerField(help_text="The user's id; a plain number.")
+    asked_at = models.DateTimeField()
+    decision = models.CharField(max_length=8, choices=Decision, blank=True)
+    decided_by_id = models.BigIntegerField(null=True, help_text="The user's id; a plain number.")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        permissions = [("approve_refundrequest", "Can approve refunds that others asked for")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decision="", decided_by_id__isnull=True, decided_at__isnull=True)
+                | Q(
+                    decision__in=["approved", "declined"],
+                    decided_by_id__isnull=False,
+                    decided_at__isnull=False,
+                ),
+                name="refund_request_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision="approved") | ~Q(decided_by_id=F("asked_by_id")),
+                name="refund_request_approved_by_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0), name="refund_request_gives_something"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["asked_at"], condition=Q(decision=""), name="refund_request_waiting"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.amount_minor} {self.currency} of {self.charge_id} ({self.decision or 'waits'})"
+        )
+
+    @property
+    def is_waiting(self) -> bool:
+        return not self.decision
+
+
 class RefundLine(models.Model):
     """Units of an order's line that a refund pays for: not handed over while it stands."""
 

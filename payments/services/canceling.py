@@ -32,7 +32,7 @@ def cancel(
     A payment that is faster wins. Raises CannotCancel, and the gateway's errors: the order stays
     then, and trying again is safe.
     """
-    _require_cancelable(Order.objects.get(pk=order_id))
+    check(Order.objects.get(pk=order_id))
     for _ in range(_ROUNDS):
         attempts.close_all(order_id=order_id, closed_as=PaymentAttempt.ClosedAs.CANCELED, at=at)
         canceled = _cancel_unless_payable(order_id, reason, by, note, at)
@@ -50,7 +50,7 @@ def _cancel_unless_payable(
     """Cancel under the order's lock, or return None when it can be paid again meanwhile."""
     order = orders.lock(order_id)
     bind_contextvars(order_number=order.number)
-    _require_cancelable(order)
+    check(order)
     if order.attempts.live().exists():
         return None
     cause = "" if by is None else str(by)
@@ -59,7 +59,8 @@ def _cancel_unless_payable(
     return order
 
 
-def _require_cancelable(order: Order) -> None:
+def check(order: Order) -> None:
+    """Raise CannotCancel where `cancel` would; exact only under the order's lock."""
     if order.is_paid:
         raise CannotCancel(order, "The payment has arrived, so the order is not canceled.")
     if not order.is_pending:

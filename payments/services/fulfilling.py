@@ -11,6 +11,7 @@ from django.db import transaction
 
 from orders import services as orders
 from orders.models import Fulfillment, Order, Status
+from orders.parcels import Parcel
 from payments.services import sums
 
 
@@ -30,15 +31,28 @@ def hand_over(
     by: int,
     at: datetime,
     key: UUID | None = None,
+    parcel: Parcel | None = None,
+    is_told: bool = False,
 ) -> Fulfillment:
     """Note that units, by order line id, left the house; the last of them fulfills the order.
 
-    `by` is the id of the user who says so. Under a `key` that handed over before, nothing is done
-    again. Raises CannotHandOver, and then nothing was written.
+    `by` is the id of the user who says so; with `is_told` a mail tells the buyer. Under a `key`
+    that handed over before, nothing is done again. Raises CannotHandOver, and then nothing was
+    written.
     """
     order = orders.lock(order_id)
     if key and (before := order.fulfillments.filter(key=key).first()):
         return before
+    check_hand_over(order=order, quantities=quantities)
+    fulfillment = orders.hand_over(
+        order=order, quantities=quantities, by=by, at=at, key=key, parcel=parcel, is_told=is_told
+    )
+    finish(order=order, cause=str(fulfillment.pk), at=at, by=by)
+    return fulfillment
+
+
+def check_hand_over(*, order: Order, quantities: Mapping[int, int]) -> None:
+    """Raise CannotHandOver where `hand_over` would; exact only under the order's lock."""
     # A refund that failed after it had fulfilled the order left units that are owed again.
     if why := _why_held(order, Status.PAID, Status.FULFILLED):
         raise CannotHandOver(why)
@@ -52,9 +66,6 @@ def hand_over(
     left = left_to_hand_over(order)
     if not quantities or any(not 0 < n <= left.get(pk, 0) for pk, n in quantities.items()):
         raise CannotHandOver("So many units are not left to be handed over.")
-    fulfillment = orders.hand_over(order=order, quantities=quantities, by=by, at=at, key=key)
-    finish(order=order, cause=str(fulfillment.pk), at=at, by=by)
-    return fulfillment
 
 
 @transaction.atomic
@@ -65,6 +76,15 @@ def put_back(*, order_id: int, by: int, at: datetime) -> None:
     stays, to be refunded or not. Raises CannotPutBack, and then nothing was written.
     """
     order = orders.lock(order_id)
+    left = check_put_back(order)
+    orders.put_back(order=order, quantities=left, cause=str(by), by=by, at=at)
+
+
+def check_put_back(order: Order) -> dict[int, int]:
+    """Return the units by line id that `put_back` would put back; raises CannotPutBack.
+
+    Exact only under the order's lock.
+    """
     if why := _why_held(order, Status.PAID):
         raise CannotPutBack(why)
     if sums.kept(order) == sums.undisputed(order):
@@ -75,7 +95,7 @@ def put_back(*, order_id: int, by: int, at: datetime) -> None:
     left = {pk: units for pk, units in left_to_hand_over(order).items() if units}
     if not left:
         raise CannotPutBack("All of its units are handed over or refunded.")
-    orders.put_back(order=order, quantities=left, cause=str(by), by=by, at=at)
+    return left
 
 
 def _why_held(order: Order, *allowed: Status) -> str:

@@ -133,7 +133,11 @@ def _finish(inbox_id: int, read: News | None, at: datetime) -> None:
         row.state = State.IGNORED
     else:
         row.state, row.order = State.DONE, _apply(row, read, at)
-        enqueue("mirror_event", inbox_id=inbox_id)
+        if row.order.is_erased:
+            # It has served, and would bring back what was erased.
+            InboxEvent.objects.filter(pk=inbox_id).update(payload=None)
+        else:
+            enqueue("mirror_event", inbox_id=inbox_id)
     row.attempts += 1
     row.last_error = ""
     row.finished_at = at

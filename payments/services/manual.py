@@ -8,6 +8,7 @@ from django.db import transaction
 
 from orders import services as orders
 from orders.models import Order, Reason, Review, Status
+from orders.staff_services import write_note
 from payments.models import LedgerEntry, PaymentAttempt
 from payments.services import attempts, resolving, sums
 from shop import money
@@ -29,13 +30,16 @@ class _StillPayable(Exception):
 class Entry:
     """What staff enter: money received is above zero, money given back below; in minor units.
 
-    `form_key` makes sending the form twice book once. `review_id` is the review that it settles.
+    `form_key` makes sending the form twice book once. `note` says why, for staff. `review_id` is
+    the review that it settles.
     """
 
     amount_minor: int
     currency: str
     form_key: UUID
     review_id: int | None = None
+    means: LedgerEntry.Means = LedgerEntry.Means.OTHER
+    note: str = ""
 
 
 def book(*, order_id: int, entry: Entry, by: int, at: datetime) -> LedgerEntry:
@@ -81,9 +85,12 @@ def _book(order_id: int, entry: Entry, by: int, at: datetime) -> LedgerEntry:
         amount_minor=entry.amount_minor,
         currency=entry.currency,
         form_key=entry.form_key,
+        means=entry.means,
         occurred_at=at,
         booked_at=at,
     )
+    if entry.note:
+        write_note(order_id=order.pk, text=entry.note, by=by, at=at)
     if is_payment:
         cause = str(entry.form_key)
         orders.mark_paid(order=order, reason=Reason.MANUAL, cause=cause, at=at, by=by)

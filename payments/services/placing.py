@@ -109,7 +109,7 @@ def _place_or_name_obstacles(
     Everything is read under the locks, in the order that the whole shop keeps: the buyer's keys,
     carts, orders, and variants when units are reserved.
     """
-    _lock_keys(buyer)
+    lock_keys(buyer)
     root = carts.lock_family(cart)
     pending = [order for order in carts.empty_due(cart=root, at=at) if _waits(order)]
     current = quote(root)
@@ -151,6 +151,11 @@ def _waits(order: Order) -> bool:
 def _check(current: Quote, fingerprint: str) -> None:
     if current.problems or current.fingerprint != fingerprint:
         raise CartChanged(current)
+    check_figures(current)
+
+
+def check_figures(current: Quote) -> None:
+    """Raise CannotPlace for a quote that no payment can be made of, whoever orders."""
     if len(current.lines) > _MOST_LINES:
         raise CannotPlace(
             f"An order holds at most {_MOST_LINES} different editions. Please order in two parts."
@@ -188,7 +193,7 @@ def _keys(buyer: Buyer) -> list[str]:
     return keys
 
 
-def _lock_keys(buyer: Buyer) -> None:
+def lock_keys(buyer: Buyer) -> None:
     """Let placings of one buyer take turns, so that two at once cannot both pass the caps."""
     with connection.cursor() as cursor:
         for number in sorted(_lock_number(key) for key in _keys(buyer)):

@@ -4,7 +4,6 @@ A refund is asked for under its order's lock, where it counts at once against wh
 charge; a job sends it. Amounts are minor units of the charge's currency.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +14,11 @@ from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from orders import services as orders
-from orders.models import Order, OrderLine, Reason, Review, Status
+from orders.models import Order, Reason, Review, Status
 from payments import gateway
 from payments.models import LedgerEntry, Refund, RefundLine
 from payments.queue import enqueue
-from payments.services import disputes, fulfilling, refund_news, sums
+from payments.services import disputes, fulfilling, refund_amounts, refund_news, sums
 from shop import money
 from shop.faults import fault_point
 
@@ -34,58 +33,8 @@ class CannotRefund(Exception):
     """Nothing was asked for; `str(error)` says why in staff's words."""
 
 
-def refundable_minor(*, order: Order, charge_id: str) -> int:
-    """Return what is left of a charge to give back: neither refunded, nor being so, nor disputed.
-
-    What was given back outside of Stripe is not given back once more. Exact only under the order's
-    lock.
-    """
-    withheld = sums.withheld_minor(order=order, charge_id=charge_id)
-    of_charge = sums.unrefunded_minor(order=order, charge_id=charge_id) - withheld
-    capture = _capture(order, charge_id)
-    return max(min(of_charge, sums.kept(order)[capture.currency]), 0) if capture else 0
-
-
-def amount_of_units(*, order: Order, quantities: Mapping[int, int]) -> int:
-    """Return what was paid for units by order line id, in minor units of the order's currency.
-
-    Units that were refunded before are passed over, so that all units of a line together come to
-    exactly what was paid for it. Shipping goes back with the last unit of the order.
-    """
-    before = sums.refunded_quantities(order)
-    lines = list(order.lines.all())
-    amount_minor = sum(
-        sum(_unit_prices(line)[before[line.pk] :][: quantities.get(line.pk, 0)]) for line in lines
-    )
-    if all(before[line.pk] + quantities.get(line.pk, 0) >= line.quantity for line in lines):
-        amount_minor += order.total_minor - sum(sum(_unit_prices(line)) for line in lines)
-    return amount_minor
-
-
-def units_along(*, order: Order, amount_minor: int, currency: str) -> dict[int, int]:
-    """Return the units by line id that go along with so much money, if no price names any.
-
-    The last of a paid order's money takes along all that were not refunded; other money takes none.
-    """
-    is_last = not sums.is_any(sums.undisputed(order) - Counter({currency: amount_minor}))
-    if not (order.is_paid and is_last):
-        return {}
-    taken = sums.refunded_quantities(order)
-    return {
-        line.pk: line.quantity - taken[line.pk]
-        for line in order.lines.all()
-        if line.quantity > taken[line.pk]
-    }
-
-
-def _unit_prices(line: OrderLine) -> list[int]:
-    """Return what was paid for each unit: the line's discount and tax are shared out evenly."""
-    discounts = money.share_out(line.discount_minor, line.quantity)
-    taxes = money.share_out(line.tax_minor, line.quantity)
-    return [
-        line.unit_price_minor - discount + tax
-        for discount, tax in zip(discounts, taxes, strict=True)
-    ]
+class NeedsSecondPerson(CannotRefund):
+    """It is above the limit, and nobody has approved it."""
 
 
 @transaction.atomic
@@ -103,6 +52,7 @@ def ask(
     note: str = "",
     key: UUID | None = None,
     review: Review | None = None,
+    is_approved: bool = False,
 ) -> Refund:
     """Ask for some or all of a charge back, as the user with id `by`; a job tells Stripe.
 
@@ -110,7 +60,8 @@ def ask(
     them had left the house: where it is silent, those that had not go first. With `restock` they go
     back on the shelf once it succeeds. `key` is the form's: asking again under it returns the same
     refund. `review` is the question that it answers.
-    Raises CannotRefund, and then nothing was written.
+    Raises CannotRefund, and NeedsSecondPerson above the limit unless it `is_approved`; then nothing
+    was written.
     """
     order = orders.lock(order_id)
     key = key or uuid4()
@@ -119,7 +70,9 @@ def ask(
             raise CannotRefund("This form was sent before. Please open it again.")
         return asked_before
     quantities = quantities or {}
-    handed_over = unsent_first(order=order, quantities=quantities) | dict(handed_over or {})
+    handed_over = refund_amounts.unsent_first(order=order, quantities=quantities) | dict(
+        handed_over or {}
+    )
     capture = check(
         order=order,
         charge_id=charge_id,
@@ -129,6 +82,10 @@ def ask(
         restock=restock,
         review=review,
     )
+    if not is_approved and refund_amounts.needs_second_person(
+        order=order, amount_minor=amount_minor, currency=capture.currency
+    ):
+        raise NeedsSecondPerson("So much is given back only with a second person's approval.")
     return _create(
         order=order,
         key=key,
@@ -148,12 +105,6 @@ def ask(
     )
 
 
-def unsent_first(*, order: Order, quantities: Mapping[int, int]) -> dict[int, int]:
-    """Return how many of units by line id had left the house, if those that had not go first."""
-    unsent = fulfilling.left_to_hand_over(order)
-    return {pk: max(units - unsent.get(pk, 0), 0) for pk, units in quantities.items()}
-
-
 def check(
     *,
     order: Order,
@@ -165,20 +116,16 @@ def check(
     review: Review | None = None,
 ) -> LedgerEntry:
     """Return the capture of a charge of which `ask` would ask for so much; raises CannotRefund."""
-    capture = _capture(order, charge_id)
+    capture = refund_amounts.capture_of(order, charge_id)
     if capture is None:
         raise CannotRefund("This order has no such payment.")
-    left = refundable_minor(order=order, charge_id=charge_id)
+    left = refund_amounts.refundable_minor(order=order, charge_id=charge_id)
     if not 0 < amount_minor <= left:
         is_disputed = sums.withheld_minor(order=order, charge_id=charge_id) > 0
         raise CannotRefund(_what_is_left(capture, left, is_disputed=is_disputed))
     _check_units(order, quantities, handed_over)
     _check_shelf(order, quantities, restock=restock, review=review)
     return capture
-
-
-def _capture(order: Order, charge_id: str) -> LedgerEntry | None:
-    return order.ledger.capture_of(charge_id).select_related("attempt").first()
 
 
 def _what_is_left(capture: LedgerEntry, left: int, *, is_disputed: bool) -> str:
@@ -363,7 +310,7 @@ def _refused(refund: Refund, why: str, at: datetime) -> None:
         return
     refund.state, refund.failure = State.FAILED, why
     refund.save(update_fields=["state", "failure"])
-    left = refundable_minor(order=order, charge_id=refund.charge_id)
+    left = refund_amounts.refundable_minor(order=order, charge_id=refund.charge_id)
     if refund.source == Refund.Source.AUTOMATIC and 0 < left < refund.amount_minor:
         _ask_again(order=order, refund=refund, amount_minor=left, at=at, by=None)
     else:

@@ -6,8 +6,15 @@ from django.db import transaction
 
 from orders import services as orders
 from orders.models import Order, Review, Status
-from payments.models import PaymentAttempt, Refund, RefundLine
-from payments.services import attempts, refund_news, refunds, resolving, sums
+from payments.models import PaymentAttempt, Refund, RefundLine, RefundRequest
+from payments.services import (
+    attempts,
+    refund_amounts,
+    refund_news,
+    refund_requests,
+    resolving,
+    sums,
+)
 from payments.services.refunds import CannotRefund
 from shop.faults import fault_point
 
@@ -50,12 +57,13 @@ def accept(*, review_id: int, by: int, at: datetime) -> Review:
     return review
 
 
-def refund(*, review_id: int, by: int, at: datetime) -> Refund:
+def refund(*, review_id: int, by: int, at: datetime) -> Refund | RefundRequest:
     """Ask for the money that a review names back, as the user with id `by`; a job tells Stripe.
 
-    What can still be paid for the order is closed at Stripe first. The review is resolved, and a
-    pending order canceled, once the money went back. Raises CannotRefund, and then nothing was
-    asked for; and the gateway's errors, after which trying again is safe.
+    Above the limit a second person's word is asked for instead. What can still be paid for the
+    order is closed at Stripe first. The review is resolved, and a pending order canceled, once the
+    money went back. Raises CannotRefund, and then nothing was asked for; and the gateway's errors,
+    after which trying again is safe.
     """
     review = Review.objects.select_related("order").get(pk=review_id)
     _what_it_names(review.order, review)
@@ -67,20 +75,22 @@ def refund(*, review_id: int, by: int, at: datetime) -> Refund:
 
 
 @transaction.atomic(durable=True)
-def _ask(review_id: int, by: int, at: datetime) -> Refund:
+def _ask(review_id: int, by: int, at: datetime) -> Refund | RefundRequest:
     order = orders.lock(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = order.reviews.get(pk=review_id)
     charge_id, earlier = _what_it_names(order, review)
     if review.refunds.unfinished().exists():
         raise CannotRefund("What this review names is on its way back already.")
+    if review.refund_requests.filter(decision="").exists():
+        raise CannotRefund("A refund of what this review names waits for a second person already.")
     if order.is_pending and (_is_unpaid(order) or order.attempts.live().exists()):
         raise CannotRefund("Other money for this order is on its way. Its outcome decides first.")
-    amount_minor = refunds.refundable_minor(order=order, charge_id=charge_id)
+    amount_minor = refund_amounts.refundable_minor(order=order, charge_id=charge_id)
     lines: list[RefundLine] = []
     if earlier and order.is_paid:
         amount_minor = min(amount_minor, earlier.amount_minor)
         lines = list(earlier.lines.all())
-    asked = refunds.ask(
+    asked = refund_requests.ask(
         order_id=order.pk,
         charge_id=charge_id,
         amount_minor=amount_minor,

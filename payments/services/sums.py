@@ -15,7 +15,7 @@ from payments.models import Dispute, LedgerEntry, Refund, RefundLine
 def unrefunded_minor(*, order: Order, charge_id: str) -> int:
     """Return what of a charge no refund gives back, disputed or not."""
     standing = order.refunds.standing().filter(charge_id=charge_id)
-    return _sum(order.ledger.capture_of(charge_id)) - _sum(standing)
+    return total_minor(order.ledger.capture_of(charge_id)) - total_minor(standing)
 
 
 def withheld_minor(*, order: Order, charge_id: str) -> int:
@@ -23,8 +23,8 @@ def withheld_minor(*, order: Order, charge_id: str) -> int:
 
     An open dispute counts before its money moves, a won one until its money is back.
     """
-    claimed = _sum(Dispute.objects.withholding().filter(order=order, charge_id=charge_id))
-    taken = -_sum(order.ledger.filter(charge_id=charge_id).disputed())
+    claimed = total_minor(Dispute.objects.withholding().filter(order=order, charge_id=charge_id))
+    taken = -total_minor(order.ledger.filter(charge_id=charge_id).disputed())
     return max(claimed, taken)
 
 
@@ -84,6 +84,7 @@ def _by_line(refunds: QuerySet[Refund], units: Sum) -> Counter[int]:
     return Counter({row["line_id"]: row["units"] for row in sums})
 
 
-def _sum(rows: Any) -> int:
+def total_minor(rows: Any) -> int:
+    """Return the sum of rows with an `amount_minor`."""
     total: int | None = rows.aggregate(total=Sum("amount_minor"))["total"]
     return total or 0

@@ -11,6 +11,8 @@ from django.db import connection, transaction
 
 from orders.models import Order
 from payments.audit import checks, stripe_side
+from payments.audit.money_checks import MONEY_CHECKS
+from payments.audit.order_checks import ORDER_CHECKS
 from payments.models import Refund
 from payments.services import attempts, refunds
 from payments.tests import support
@@ -52,11 +54,11 @@ def _give_back(order: Order, *, kept: int) -> None:
 
 
 def found(*names: str, hours: int = 0) -> dict[str, list[str]]:
-    """Return what each check names, of those that name anything, in the order of the words."""
+    """Return what each check of orders and money names, of those that name anything, sorted."""
     at = support.stripe_now() + timedelta(hours=hours)
     named = {
         check.name: sorted(offender.what for offender in checks.offenders(check, at=at))
-        for check in checks.CHECKS
+        for check in ORDER_CHECKS + MONEY_CHECKS
         if not names or check.name in names
     }
     return {name: offenders for name, offenders in named.items() if offenders}

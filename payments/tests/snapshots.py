@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 
-_APPS = {"accounts", "shop", "cart", "orders", "payments", "djstripe"}
+_APPS = {"accounts", "shop", "cart", "orders", "payments", "backoffice", "djstripe"}
 # When Stripe was last asked, and up to when its list was read.
 ASKED = frozenset(
     {"paymentattempt.reconciled_at", "refund.asked_at", "checkpoint.reached_at"},

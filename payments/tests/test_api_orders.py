@@ -79,6 +79,7 @@ def test_placing_freezes_what_was_agreed_to(cart: Cart) -> None:
         "shipping_address": ADDRESS,
         "billing_address": None,
         "cancel_note": "",
+        "fulfillments": [],
         "refunds": [],
         "token": links.sign(order.number),
     }

@@ -1,6 +1,7 @@
 """Mails that tell of nothing, and facts that nobody was told of."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -8,7 +9,7 @@ from orders import services as orders
 from orders.models import Order, OrderMail, Reason, Review
 from payments import gateway
 from payments.models import PaymentAttempt
-from payments.services import canceling, disputes
+from payments.services import canceling, disputes, fulfilling, staff_orders
 from payments.tests import support
 from payments.tests.audits import behind_the_trigger, execute, found, shop_at_rest, undone
 
@@ -28,6 +29,25 @@ def test_a_mail_about_nothing(shop: dict[str, Order]) -> None:
             )
 
             assert found() == {"mails": [f"mail {mail.pk}"]}
+
+
+def test_mails_about_a_parcel_and_to_who_is_to_pay_for_an_order_of_staff(
+    shop: dict[str, Order],
+) -> None:
+    at, paid = support.stripe_now(), shop["paid"]
+    quantities = {line.pk: line.quantity for line in paid.lines.all()}
+    fulfilling.hand_over(order_id=paid.pk, quantities=quantities, by=7, at=at, is_told=True)
+    staff_orders.place(
+        buyer=support.a_buyer(),
+        quantities={paid.lines.get().variant_id: 1},
+        by=7,
+        at=at,
+        key=uuid4(),
+    )
+
+    kinds = OrderMail.objects.filter(kind__in=["sent", "payment_link"])
+    assert kinds.count() == 2
+    assert found() == {}
 
 
 def test_an_inquiry_and_the_dispute_that_it_becomes_have_a_mail_each(

@@ -275,7 +275,12 @@ def test_more_given_back_than_was_captured(shop: dict[str, Order]) -> None:
 
 
 def test_a_trigger_switched_off_or_taken_away(shop: dict[str, Order]) -> None:
-    for table in ("payments_ledgerentry", "orders_orderevent", "shop_stockmovement"):
+    for table in (
+        "payments_ledgerentry",
+        "orders_orderevent",
+        "shop_stockmovement",
+        "shop_pricechange",
+    ):
         for change in (
             f"ALTER TABLE {table} DISABLE TRIGGER append_only",
             f"ALTER TABLE {table} DISABLE TRIGGER USER",
@@ -318,6 +323,7 @@ def test_a_trigger_that_refuses_nothing_any_more(shop: dict[str, Order], body: s
         "append_only": [
             "table orders_orderevent",
             "table payments_ledgerentry",
+            "table shop_pricechange",
             "table shop_stockmovement",
         ]
     }

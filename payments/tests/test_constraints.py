@@ -15,6 +15,7 @@ from payments.models import (
     PaymentAttempt,
     Refund,
     RefundLine,
+    RefundRequest,
 )
 from payments.tests import support
 from shop.tests.guards import (
@@ -81,6 +82,16 @@ VIOLATIONS = [
     *(
         Violation(Refund, "refund_known_to_stripe", {"state": state, "stripe_id": None})
         for state in ("pending", "requires_action", "succeeded")
+    ),
+    Violation(RefundRequest, "payments_refundrequest_key_key", same=("key",)),
+    Violation(RefundRequest, "payments_refundrequest_amount_minor_check", {"amount_minor": -1}),
+    Violation(RefundRequest, "refund_request_gives_something", {"amount_minor": 0}),
+    Violation(RefundRequest, "refund_request_decided_by_somebody", {"decision": "declined"}),
+    Violation(RefundRequest, "refund_request_decided_by_somebody", {"decided_at": PLACED_AT}),
+    Violation(
+        RefundRequest,
+        "refund_request_approved_by_another",
+        {"decision": "approved", "decided_by_id": 1, "decided_at": PLACED_AT},
     ),
     Violation(RefundLine, "refund_line_once", same=("refund_id",)),
     Violation(RefundLine, "refund_line_has_quantity", {"quantity": 0}),
@@ -180,6 +191,19 @@ def row_and_own_values(model: type[Model]) -> tuple[Model, dict[str, Any]]:
         RefundLine: (
             RefundLine.objects.create(refund=refund, line=attempt.order.lines.get(), quantity=1),
             {"refund_id": a_refund(attempt, key=UUID(int=6)).pk},
+        ),
+        RefundRequest: (
+            RefundRequest.objects.create(
+                key=UUID(int=8),
+                order=attempt.order,
+                charge_id="ch_1",
+                amount_minor=100,
+                currency="EUR",
+                why="other",
+                asked_by_id=1,
+                asked_at=PLACED_AT,
+            ),
+            {"key": UUID(int=9)},
         ),
         Dispute: (
             Dispute.objects.create(

@@ -38,9 +38,18 @@ from shop.tests.waiting import wait_until
 # What runs here is measured elsewhere.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
-# The rest has crash tests of its own: payments/tests/test_provision_webhook.py and
-# shop/tests/test_renditions.py.
-ELSEWHERE = {"endpoints:after-stripe", "endpoints:before-delete", "renditions:before-row"}
+# The rest has crash tests of its own, in these files.
+TESTED_IN = (
+    "backoffice/tests/test_erasing.py",
+    "payments/tests/test_provision_webhook.py",
+    "shop/tests/test_renditions.py",
+)
+ELSEWHERE = {
+    "endpoints:after-stripe",
+    "endpoints:before-delete",
+    "erasing:between-steps",
+    "renditions:before-row",
+}
 
 
 @dataclass
@@ -379,7 +388,7 @@ def test_every_step_that_commits_by_itself_has_a_fault_point() -> None:
 
 
 def test_every_fault_point_has_its_crash_and_its_row_in_the_manual() -> None:
-    floors = ("accounts", "cart", "config", "orders", "payments", "shop")
+    floors = ("accounts", "backoffice", "cart", "config", "orders", "payments", "shop")
     source = "".join(path.read_text() for path in sources(*floors))
     manual = (PROJECT / "docs/developing.md").read_text()
     in_code = re.findall(r'fault_point\(\s*"([^"]+)"', source)
@@ -390,9 +399,6 @@ def test_every_fault_point_has_its_crash_and_its_row_in_the_manual() -> None:
 
 
 def test_crashes_tested_elsewhere_are() -> None:
-    tested = "".join(
-        (PROJECT / path).read_text()
-        for path in ("payments/tests/test_provision_webhook.py", "shop/tests/test_renditions.py")
-    )
+    tested = "".join((PROJECT / path).read_text() for path in TESTED_IN)
 
     assert [name for name in sorted(ELSEWHERE) if f'"{name}"' not in tested] == []

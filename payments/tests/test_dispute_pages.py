@@ -13,6 +13,7 @@ from orders.models import Order
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import Dispute, Refund
 from payments.tests import support
+from payments.tests.deeds import confirmed, filled_in, page_of
 from payments.tests.money_back import intent_of, paid_order
 from shop.tests.factories import VariantFactory
 
@@ -58,7 +59,7 @@ def test_a_dispute_without_a_deadline_is_flagged_too(staff: Client) -> None:
     desk = staff.get(ORDERS).context["cl"].model_admin
     (row,) = _listed(staff, ORDERS)
 
-    assert desk.disputed(row) == ("open", "open")
+    assert desk.flags(row) == ("open", "disputed")
 
 
 def test_orders_are_filtered_by_dispute(staff: Client) -> None:
@@ -79,12 +80,12 @@ def lost_order(sandbox: Any) -> Order:
     return order
 
 
-def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
+def test_goods_of_a_lost_dispute_are_put_back_and_no_work_any_more(
     staff: Client, boss: User, sandbox: Any
 ) -> None:
     order = lost_order(sandbox)
     page = reverse("admin:orders_order_change", args=[order.pk])
-    button = reverse("admin:orders_order_put_back", args=[order.pk])
+    button = page_of(order, "put_back")
     what_to_do = "the bank kept €20.00: put the goods back"
     for address in (ORDERS, page):
         assert what_to_do in staff.get(address).content.decode()
@@ -92,15 +93,15 @@ def test_goods_of_a_lost_dispute_are_put_back_by_one_click_and_no_work_any_more(
     to_do = f"{ORDERS}?dispute=lost"
     assert to_do in staff.get("/admin/").content.decode()
 
-    assert "are for sale again" in staff.get(button).content.decode()
+    assert "For sale again: 2 x " in staff.get(button).text
     assert support.reread(order).status == "paid"
-    for _ in range(2):
-        staff.post(button, {"_form_submitted": "True"})
+    sent = confirmed(staff, button, filled_in(staff, button))
+    answers = [staff.post(button, sent) for _ in range(2)]
 
-    told = staff.get(page).content.decode()
-    assert "The goods are back on the shelf." in told
-    assert "This order is fulfilled." in told
-    assert "goods put back" in told
+    assert [answer.status_code for answer in answers] == [302, 422]
+    assert "This order is fulfilled." in answers[1].text
+    assert "The goods are back on the shelf." in answers[1].text
+    assert "Goods put back" in staff.get(page).text
     for address in (ORDERS, page):
         shown = staff.get(address).content.decode()
         assert "the bank kept €20.00" in shown

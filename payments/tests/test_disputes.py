@@ -13,7 +13,7 @@ from django.urls import reverse
 from orders.models import Order, OrderMail, Reason, Status
 from payments import gateway
 from payments.models import Dispute, InboxEvent, LedgerEntry
-from payments.services import disputes, fulfilling, refunds
+from payments.services import disputes, fulfilling, refund_amounts, refunds
 from payments.tests import money_back, support
 from shop.tests.factories import VariantFactory
 
@@ -48,7 +48,7 @@ def _follow(order: Order, *made: gateway.Dispute) -> None:
 
 
 def _left(order: Order) -> int:
-    return refunds.refundable_minor(order=order, charge_id=money_back.charge_of(order))
+    return refund_amounts.refundable_minor(order=order, charge_id=money_back.charge_of(order))
 
 
 def test_a_dispute_is_booked_told_and_holds_the_goods(order: Order, sandbox: Any) -> None:

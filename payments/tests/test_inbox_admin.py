@@ -248,10 +248,10 @@ def test_the_front_page_says_what_waits_for_whom(client: Client, boss: User) -> 
     for text in told.values():
         assert f"{LIST}?state__exact=failed" in text
         assert "3\xa0hours" in text
-    assert "Open reviews" in told[boss]
-    assert "Open reviews" not in told[clerk]
+    assert "Reviews to answer" in told[boss]
+    assert "Reviews to answer" not in told[clerk]
     assert "Refunds that Stripe does not know of yet" in told[boss]
-    assert "Open disputes" not in told[boss]
+    assert "Disputes to answer" not in told[boss]
 
 
 def test_the_front_page_says_that_nothing_waits(staff: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from orders.models import Order, OrderEvent, Reason, Review, Status
 from payments import gateway
 from payments.models import LedgerEntry
-from payments.services import attempts, manual, refunds
+from payments.services import attempts, manual, refund_amounts, refunds
 from payments.services.manual import CannotBook
 from payments.tests import support
 from payments.tests.money_back import (
@@ -136,7 +136,7 @@ def test_money_given_back_by_hand_refunds_the_order_and_leaves_nothing_for_strip
 
     book(order, -3_00)
     assert support.reread(order).status == Status.PAID
-    left = refunds.refundable_minor(order=order, charge_id=charge_of(order))
+    left = refund_amounts.refundable_minor(order=order, charge_id=charge_of(order))
     assert left == order.total_minor - 3_00
     refused(order, -(left + 1), "is kept of it")
     book(order, -left)

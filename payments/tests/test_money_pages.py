@@ -1,7 +1,5 @@
 """Staff give money back and enter it by hand: a form, what it will do, then the deed, once."""
 
-import re
-from html import unescape
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from orders.tests.factories import PLACED_AT, PendingOrderFactory
 from payments.models import LedgerEntry, Refund
 from payments.services import fulfilling
 from payments.tests import support
+from payments.tests.deeds import confirmed, filled_in, order_page, page_of
 from payments.tests.money_back import charge_of, money, paid_order, refunded
 from shop import services as stock
 from shop.tests.factories import VariantFactory
@@ -25,32 +24,14 @@ pytestmark = pytest.mark.django_db
 SENT = {"_form_submitted": "True"}
 
 
-def page_of(order: Order, action: str) -> str:
-    return reverse(f"admin:orders_order_{action}", args=[order.pk])
-
-
-def order_page(order: Order) -> str:
-    return reverse("admin:orders_order_change", args=[order.pk])
-
-
-def filled_in(staff: Client, address: str, **fields: Any) -> dict[str, Any]:
-    """Return what the form at the address sends when these fields are filled in."""
-    form = staff.get(address).context["form"]
-    return {"key": form["key"].value()} | fields
-
-
 def refund_form(staff: Client, order: Order, **fields: Any) -> dict[str, Any]:
-    usual = {"charge": charge_of(order), "what": "all", "why": Refund.Why.REQUESTED}
+    usual = {
+        "charge": charge_of(order),
+        "what": "all",
+        "why": Refund.Why.REQUESTED,
+        "note": "Asked",
+    }
     return filled_in(staff, page_of(order, "refund"), **usual | fields)
-
-
-def confirmed(staff: Client, address: str, form: dict[str, Any]) -> dict[str, Any]:
-    """Return what the page that says what the form will do sends once that is confirmed."""
-    page = staff.post(address, form).content.decode()
-    sent: dict[str, Any] = {"confirmed": "1"}
-    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page):
-        sent.setdefault(name, []).append(unescape(value))
-    return sent
 
 
 def test_a_refund_is_asked_for_in_two_steps_and_happens_once(
@@ -160,13 +141,13 @@ def test_all_of_a_second_payment_goes_back_without_the_orders_units(
     first = charge_of(order)
     booked(order, "ch_2", "EUR")
     address = page_of(order, "refund")
-    form = filled_in(staff, address, charge="ch_2", what="all", why="duplicate")
+    form = filled_in(staff, address, charge="ch_2", what="all", why="duplicate", note="Twice")
 
     staff.post(address, confirmed(staff, address, form))
 
     second = Refund.objects.get()
     assert (second.amount_minor, second.lines.count()) == (order.total_minor, 0)
-    form = filled_in(staff, address, charge=first, what="all", why="other")
+    form = filled_in(staff, address, charge=first, what="all", why="other", note="Late")
     last = staff.post(address, form).context["consequences"]
     assert [words for words in last if "not to be handed over any more" in words]
 
@@ -177,7 +158,9 @@ def test_units_are_not_refunded_of_a_payment_in_another_currency(staff: Client) 
     booked(order, "ch_1", "JPY")
     address, units = page_of(order, "refund"), f"units_{order.lines.get().pk}"
 
-    form = filled_in(staff, address, charge="ch_1", what="units", why="other", **{units: "1"})
+    form = filled_in(
+        staff, address, charge="ch_1", what="units", why="other", note="-", **{units: "1"}
+    )
     answer = staff.post(address, form)
 
     assert "Amount in JPY" in answer.content.decode()
@@ -255,13 +238,19 @@ def test_what_is_to_be_changed_is_shown_again_and_nothing_done(staff: Client, sa
     assert 'name="amount" value="1"' in answer.content.decode()
 
 
+def cash_of(order: Order) -> dict[str, str]:
+    """Return what is filled in for all of its money in cash."""
+    amount = f"{order.total_minor / 100:.2f}"
+    entered = {"direction": "in", "amount": amount, "currency": "EUR"}
+    return entered | {"means": "cash", "note": "Paid at the counter"}
+
+
 def test_money_entered_by_hand_pays_the_order_and_twice_pays_once(
     staff: Client, boss: User, sandbox: Any
 ) -> None:
     order = support.checkout(support.cart_with(VariantFactory())).order
     address = page_of(order, "book_by_hand")
-    total = f"{order.total_minor / 100:.2f}"
-    form = filled_in(staff, address, direction="in", amount=total, currency="EUR")
+    form = filled_in(staff, address, **cash_of(order))
 
     asked = staff.post(address, form)
     assert "The order becomes paid" in asked.content.decode()
@@ -273,13 +262,15 @@ def test_money_entered_by_hand_pays_the_order_and_twice_pays_once(
     moved = order.events.get(from_status="pending", to_status="paid")
     assert (moved.reason, moved.by_user_id) == (Reason.MANUAL, boss.pk)
     assert money(order) == [("manual", order.total_minor)]
+    assert order.ledger.get().means == LedgerEntry.Means.CASH
+    note = order.notes.get()
+    assert (note.text, note.by_user_id) == ("Paid at the counter", boss.pk)
 
 
 def test_stripe_away_is_told_and_nothing_is_booked(staff: Client, sandbox: Any) -> None:
     order = support.checkout(support.cart_with(VariantFactory())).order
     address = page_of(order, "book_by_hand")
-    total = f"{order.total_minor / 100:.2f}"
-    form = filled_in(staff, address, direction="in", amount=total, currency="EUR")
+    form = filled_in(staff, address, **cash_of(order))
     sandbox.fault(kind="refuse", path="/v1/checkout/sessions", times=None)
 
     answer = staff.post(address, confirmed(staff, address, form))
@@ -342,7 +333,8 @@ def test_a_review_is_refunded_by_post(staff: Client, boss: User, sandbox: Any) -
 def test_a_review_is_settled_by_hand(staff: Client, boss: User, sandbox: Any) -> None:
     review = in_review(sandbox)
     address = reverse("admin:orders_review_settle", args=[review.pk])
-    form = filled_in(staff, address, direction="out", amount="1.00", currency="EUR")
+    back = {"direction": "out", "amount": "1.00", "currency": "EUR", "means": "transfer"}
+    form = filled_in(staff, address, note="By bank", **back)
 
     assert "The review is settled by it" in staff.post(address, form).content.decode()
     sent = confirmed(staff, address, form)

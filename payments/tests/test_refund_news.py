@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orders.models import Order, Review, Status
 from payments import gateway
 from payments.models import Refund
-from payments.services import fulfilling, refunds
+from payments.services import fulfilling, refund_amounts, refunds
 from payments.services.refund_news import UnbookedPayment, follow
 from payments.tests import support
 from payments.tests.money_back import (
@@ -53,7 +53,7 @@ def test_a_refund_that_waits_moves_the_order_when_it_succeeds(sandbox: Any) -> N
     assert support.reread(order).status == Status.PAID
     assert money(order) == [("capture", order.total_minor)]
     assert mails(order) == ["confirmation", "refund"]
-    assert refunds.refundable_minor(order=order, charge_id=charge_of(order)) == 0
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge_of(order)) == 0
 
     decide(sandbox, refund, "requires_action")
     assert refund.state == "requires_action"
@@ -104,7 +104,7 @@ def test_a_refund_that_fails_after_it_succeeded_brings_order_and_units_back(sand
     assert story(order)[-3:] == ["refunded", "refund_failed", "review_opened"]
     assert mails(order) == ["confirmation", "refund", "refund_failed"]
     assert order.reviews.get().cause == str(refund.key)
-    assert refunds.refundable_minor(order=order, charge_id=charge_of(order)) == total
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge_of(order)) == total
 
 
 def test_an_order_that_was_handed_over_is_so_again_when_its_refund_fails(sandbox: Any) -> None:

@@ -12,7 +12,7 @@ from orders.models import Order, Review, Status
 from orders.services import open_review
 from payments import gateway
 from payments.models import InboxEvent, Refund
-from payments.services import attempts, inbox, manual, refunds, reviews, sums
+from payments.services import attempts, inbox, manual, refund_amounts, refunds, reviews, sums
 from payments.services.refunds import CannotRefund
 from payments.tests import support
 from payments.tests.money_back import (
@@ -52,7 +52,7 @@ def test_parts_asked_for_at_once_never_come_to_more_than_there_is(sandbox: Any) 
 
     assert Counter(type(outcome) for outcome in outcomes) == {Refund: 2, CannotRefund: 3}
     assert money(order)[1:] == [("refund", -part)] * 2
-    left = refunds.refundable_minor(order=order, charge_id=charge_of(order))
+    left = refund_amounts.refundable_minor(order=order, charge_id=charge_of(order))
     assert left == order.total_minor - 2 * part
 
 
@@ -110,7 +110,7 @@ def test_a_refund_and_a_dispute_at_once_give_the_money_back_once(
     assert given_back == at_stripe
     assert given_back + withheld == order.total_minor
     assert not order.refunds.unfinished().exists()
-    assert refunds.refundable_minor(order=order, charge_id=charge_of(order)) == 0
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge_of(order)) == 0
 
 
 def test_a_review_refunded_and_accepted_at_once_is_answered_one_way(sandbox: Any) -> None:

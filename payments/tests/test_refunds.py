@@ -11,7 +11,7 @@ from orders.models import Order, OrderEvent, OrderLine, Status
 from orders.tests.factories import PendingOrderFactory
 from payments import gateway
 from payments.models import Refund
-from payments.services import refunds
+from payments.services import refund_amounts, refunds
 from payments.services.refunds import CannotRefund
 from payments.tests import support
 from payments.tests.money_back import (
@@ -81,7 +81,7 @@ def test_what_was_asked_for_counts_before_stripe_knows_of_it(sandbox: Any) -> No
     order = paid_order(sandbox)
     ask(order, 5_00)
 
-    left = refunds.refundable_minor(order=order, charge_id=charge_of(order))
+    left = refund_amounts.refundable_minor(order=order, charge_id=charge_of(order))
     with pytest.raises(CannotRefund, match="can still be refunded"):
         ask(order, left + 1)
 
@@ -236,7 +236,7 @@ def test_a_refund_overtaken_by_a_dispute_ends_with_the_dispute_known(sandbox: An
     refund.refresh_from_db()
     assert (refund.state, refund.failure) == ("failed", "charge_disputed")
     assert order.disputes.get().status == "needs_response"
-    assert refunds.refundable_minor(order=order, charge_id=charge_of(order)) == 0
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge_of(order)) == 0
     assert support.reread(order).status == Status.PAID
 
 
@@ -254,7 +254,7 @@ def test_the_units_of_a_line_together_come_to_what_was_paid_for_it() -> None:
     given: list[int] = []
 
     for _ in range(3):
-        amount = refunds.amount_of_units(order=order, quantities={line.pk: 1})
+        amount = refund_amounts.amount_of_units(order=order, quantities={line.pk: 1})
         refund = Refund.objects.create(
             order=order, amount_minor=amount, currency="EUR", created_at=order.placed_at
         )
@@ -265,7 +265,7 @@ def test_the_units_of_a_line_together_come_to_what_was_paid_for_it() -> None:
     assert given == [9_68, 9_69, 9_68]
     assert sum(given) == 30_00 - 1_00 + 5
     last = order.lines.get(variant=other)
-    rest = refunds.amount_of_units(order=order, quantities={last.pk: 1})
+    rest = refund_amounts.amount_of_units(order=order, quantities={last.pk: 1})
     assert rest == 7_00 + order.total_minor - 37_00 + 1_00 - 5
 
 
@@ -275,8 +275,8 @@ def test_shipping_goes_back_with_everything_and_not_before() -> None:
     line = order.lines.get()
     assert order.shipping_minor > 0
 
-    assert refunds.amount_of_units(order=order, quantities={line.pk: 1}) == 10_00
-    assert refunds.amount_of_units(order=order, quantities={line.pk: 2}) == order.total_minor
+    assert refund_amounts.amount_of_units(order=order, quantities={line.pk: 1}) == 10_00
+    assert refund_amounts.amount_of_units(order=order, quantities={line.pk: 2}) == order.total_minor
 
 
 def test_an_order_that_cost_nothing_is_called_off_before_it_is_handed_over() -> None:

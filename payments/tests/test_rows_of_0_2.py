@@ -8,11 +8,11 @@ import pytest
 
 from orders import services as orders
 from orders.models import Order, Review, Status
-from payments.admin.money_forms import RefundForm
+from payments.admin.money_deeds import RefundForm
 from payments.audit import checks, fixes
 from payments.audit.stripe_side import GRACE, drift
 from payments.models import LedgerEntry
-from payments.services import refunds, reviews
+from payments.services import refund_amounts, reviews
 from payments.tests import support
 from payments.tests.audits import execute, unguarded
 from payments.tests.money_back import (
@@ -53,7 +53,7 @@ def assert_audit_finds_nothing() -> None:
 
 def test_it_is_refunded_by_staff_and_in_the_dashboard(sandbox: Any, order: Order) -> None:
     charge = charge_of(order)
-    assert refunds.refundable_minor(order=order, charge_id=charge) == order.total_minor
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge) == order.total_minor
     assert_audit_finds_nothing()
 
     assert refunded(order, 2_00, charge_id=charge).state == "succeeded"
@@ -61,7 +61,7 @@ def test_it_is_refunded_by_staff_and_in_the_dashboard(sandbox: Any, order: Order
     support.hear_all(sandbox)
 
     assert money(order)[1:] == [("refund", -2_00), ("refund", 2_00 - order.total_minor)]
-    assert refunds.refundable_minor(order=order, charge_id=charge) == 0
+    assert refund_amounts.refundable_minor(order=order, charge_id=charge) == 0
     assert support.reread(order).status == Status.REFUNDED
     assert LedgerEntry.objects.filter(kind="capture").count() == 1
     assert_audit_finds_nothing()

@@ -9,8 +9,6 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -21,6 +19,7 @@ from shop import services
 from shop.admin_forms import VariantForm
 from shop.clock import now
 from shop.models import Product, StockMovement, Variant
+from shop.tests.clerks import clerk_who_may
 from shop.tests.factories import CategoryFactory, ProductImageFactory, VariantFactory
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +96,7 @@ def test_prices_are_read_and_written_in_the_variants_own_currency(
     assert form.initial["price"] == shown
     assert form.is_valid()
     form.save()
+    form.change_price(why="test", by_user_id=1, at=now())
     variant.refresh_from_db()
     assert variant.price_minor == 5
 
@@ -110,13 +110,21 @@ def test_counters_are_no_fields_and_posting_them_changes_nothing(staff: Client) 
     answer = staff.post(address, _product_form(variant.product, **row))
 
     fields = page.context["inline_admin_formsets"][0].formset.forms[0].fields
-    assert set(fields) == {"sku", "title", "price", "position", "is_active", "id", "product"} | {
-        "DELETE"
-    }
+    typed = {"sku", "title", "price", "seen_minor", "position", "is_active", "low_stock_at"}
+    assert set(fields) == typed | {"id", "product"}
     assert answer.status_code == 302
     variant.refresh_from_db()
     assert (variant.on_hand, variant.reserved, variant.currency) == (10, 0, "EUR")
     assert (variant.sku, variant.price_minor) == ("EMMA-1", 12_34)
+
+
+def test_an_empty_row_that_dragging_has_numbered_is_no_variant(staff: Client) -> None:
+    row = _variant_row(sku="", title="", price="", position=2)
+
+    answer = staff.post(reverse("admin:shop_product_add"), _product_form(**row))
+
+    assert answer.status_code == 302
+    assert not Variant.objects.exists()
 
 
 def test_saving_a_variant_does_not_write_back_counters_that_moved_meanwhile() -> None:
@@ -337,21 +345,29 @@ def test_an_unknown_variant_is_not_found(staff: Client, act: str) -> None:
         assert answer.status_code == 404
 
 
-def test_stock_is_moved_only_by_who_may_change_variants(client: Client) -> None:
-    clerk = get_user_model().objects.create_user("clerk@example.com", is_staff=True)
-    clerk.user_permissions.add(Permission.objects.get(codename="view_variant"))
-    client.force_login(clerk)
+@pytest.mark.parametrize("may", ["view_variant", "view_variant|change_variant|change_product"])
+@pytest.mark.parametrize("act", ["receive", "adjust"])
+def test_stock_is_moved_only_by_who_may_move_stock(may: str, act: str) -> None:
+    client = clerk_who_may(may)
     variant = VariantFactory(on_hand=10)
+    form = {"quantity": 5, "difference": 5, "reference": "x", "reason": "x"}
 
     page = client.get(reverse("admin:shop_variant_change", args=[variant.pk]))
-    answer = client.post(
-        _stock_address(variant, "receive"),
-        {"quantity": 5, "reference": "x", **_sent()},
-    )
+    answer = client.post(_stock_address(variant, act), form | _sent())
 
     assert "Receive units" not in page.content.decode()
     assert (page.status_code, answer.status_code) == (200, 403)
     assert variant.movements.count() == 1
+
+
+def test_who_moves_stock_need_not_be_one_who_sets_prices() -> None:
+    client = clerk_who_may("view_variant|move_stock")
+    variant = VariantFactory(on_hand=10)
+
+    client.post(_stock_address(variant, "receive"), {"quantity": 5, "reference": "x"} | _sent())
+
+    variant.refresh_from_db()
+    assert variant.on_hand == 15
 
 
 def test_neither_movements_nor_a_variant_with_movements_can_be_deleted(staff: Client) -> None:

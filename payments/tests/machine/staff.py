@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from orders.models import Order, Reason, Review, Status
 from payments.models import Dispute, LedgerEntry, Refund
-from payments.services import canceling, fulfilling, manual, refunds, reviews, sums
+from payments.services import canceling, fulfilling, manual, refund_amounts, refunds, reviews, sums
 from payments.services.manual import Entry
 from payments.tests.machine.world import ANY, STAFF, NothingThere, World, pick, step
 from shop.clock import now
@@ -50,7 +50,7 @@ class Office(World):
         refunds.ask(
             order_id=capture.order_id,
             charge_id=capture.charge_id,
-            amount_minor=refunds.amount_of_units(order=capture.order, quantities=quantities),
+            amount_minor=refund_amounts.amount_of_units(order=capture.order, quantities=quantities),
             why=Refund.Why.UNAVAILABLE,
             by=STAFF,
             at=now(),
@@ -123,5 +123,7 @@ class Office(World):
 def _refundable() -> list[tuple[LedgerEntry, int]]:
     """Return each capture of which something is left to give back, and how much."""
     captures = LedgerEntry.objects.filter(kind="capture").select_related("order").order_by("pk")
-    left = [(c, refunds.refundable_minor(order=c.order, charge_id=c.charge_id)) for c in captures]
+    left = [
+        (c, refund_amounts.refundable_minor(order=c.order, charge_id=c.charge_id)) for c in captures
+    ]
     return [(capture, left_minor) for capture, left_minor in left if left_minor > 0]
