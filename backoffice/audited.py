@@ -81,6 +81,8 @@ NOT_AUDITED = {
     "backoffice.DayFigures": "counted by a job",
     "backoffice.TopProduct": "counted by a job",
     "backoffice.CustomerNote": "never changed, and says itself who wrote it",
+    "backoffice.ImportRow": "what it changes is logged where that stands",
+    "backoffice.ImportRun": "says itself who sent it in",
     "backoffice.Erasure": "says itself who had it done and why",
     "cart.Cart": "a visitor's own; staff have no page for it",
     "cart.CartLine": "a visitor's own; staff have no page for it",

@@ -1,4 +1,4 @@
-"""What the back office knows: what staff changed and note of customers, who was erased, figures."""
+"""What the back office knows: changes by staff, notes, who was erased, figures, imports."""
 
 from collections.abc import Collection
 from typing import Self
@@ -225,3 +225,76 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"erasure {self.pk}"
+
+
+class ImportRun(models.Model):
+    """A file of products that somebody sent in, and how far it is."""
+
+    class State(models.TextChoices):
+        CHECKING = "checking", "being looked over"
+        CHECKED = "checked", "waits for your word"
+        IMPORTING = "importing", "being imported"
+        DONE = "done", "imported"
+        DISCARDED = "discarded", "discarded"
+
+    # In these a job is at work on its rows.
+    RUNNING = (State.CHECKING, State.IMPORTING)
+
+    file_name = models.CharField("file", max_length=200)
+    columns = ArrayField(models.TextField(), help_text="As the file has them, from the left.")
+    state = models.CharField(max_length=9, choices=State, default=State.CHECKING)
+    row_count = models.PositiveIntegerField("rows")
+    form_key = models.UUIDField(
+        unique=True, help_text="Of the form that staff sent: sent twice, it is one import."
+    )
+    by_user_id = models.BigIntegerField(help_text="Who sent it in, or began it; a plain number.")
+    uploaded_at = models.DateTimeField("sent in")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = "import"
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["uploaded_at"], name="import_by_age")]
+
+    def __str__(self) -> str:
+        return f"import {self.pk}"
+
+
+class ImportRow(models.Model):
+    """A row of such a file, and what is to become of it, or became.
+
+    Rows of one product have one `group`, and are written together. `changes` are lines of column,
+    before and after, in words.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        FIT = "fit"
+        SAME = "same"
+        LEFT_OUT = "left out"
+        DONE = "done"
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="rows")
+    number = models.PositiveIntegerField(help_text="As a spreadsheet counts.")
+    group = models.PositiveIntegerField()
+    sku = models.TextField("SKU", blank=True)
+    cells = ArrayField(models.TextField(), help_text="One for each of the file's columns.")
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    problems = ArrayField(models.TextField(), default=list)
+    changes = models.JSONField(default=list)
+    adds = models.CharField(max_length=7, blank=True, help_text="product, variant or nothing.")
+    on_hand_seen = models.PositiveIntegerField(
+        null=True, help_text="What its count of stock was compared with when it was looked over."
+    )
+
+    class Meta:
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="import_row_per_number")
+        ]
+        indexes = [models.Index(fields=["run", "state", "group"], name="import_row_by_state")]
+
+    def __str__(self) -> str:
+        return f"row {self.number} of import {self.run_id}"

@@ -51,6 +51,7 @@ MANAGER = (
     "backoffice.view_auditentry",
     "backoffice.view_auditpersonal",
     "backoffice.view_erasure",
+    "backoffice.view_importrun",
     "orders.change_review",
     "payments.add_ledgerentry",
     "payments.approve_refundrequest",
@@ -58,6 +59,7 @@ MANAGER = (
     "payments.change_inboxevent",
     "procrastinate.view_procrastinatejob",
     "procrastinate.change_procrastinatejob",
+    "shop.import_product",
 )
 
 # By the name of the group.

@@ -3,6 +3,7 @@
 from procrastinate.contrib.django import app
 
 from backoffice import erasing, figures
+from backoffice.imports import runs
 from payments.retries import Patiently
 from shop.clock import now
 
@@ -32,3 +33,16 @@ def refresh_figures(timestamp: int) -> None:
 def refresh_top_products(timestamp: int) -> None:
     """Count what sold best, for the front page of the admin."""
     figures.refresh_top_products(at=now())
+
+
+@app.task(queue="default", retry=Patiently())
+def go_on_with_import(run_id: int) -> None:
+    """Look over, or import, the next products of a file."""
+    runs.go_on(run_id=run_id, at=now())
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(queue="default", queueing_lock="forget_imports")
+def forget_imports(timestamp: int) -> None:
+    """Delete old files; what they changed stays in the histories."""
+    runs.forget(at=now())

@@ -125,6 +125,7 @@ _MENU: list[dict[str, Any]] = [
                 "permission": lambda request: request.user.has_perm("shop.move_stock"),
             },
             _page("Stock movements", "swap_vert", "shop.stockmovement"),
+            _page("Imports", "upload_file", "backoffice.importrun"),
         ],
     },
     {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from uuid import UUID
 
-from shop.csv_cells import as_text, from_text
+from shop.csv_cells import as_text, from_text, separator
 from shop.deliveries import UnfitLines
 from shop.models import StockMovement, Variant
 from shop.services import key_of_line
@@ -129,11 +129,8 @@ def read(text: str) -> Count:
 
 def _rows(text: str) -> list[_Row]:
     """Return the lines in which something was counted, by the names of their columns."""
-    header = text.partition("\n")[0]
-    # Spreadsheets write what is usual in their country.
-    sign = max(",;\t", key=header.count)
     try:
-        lines = list(csv.DictReader(StringIO(text, newline=""), delimiter=sign))
+        lines = list(csv.DictReader(StringIO(text, newline=""), delimiter=separator(text)))
     except csv.Error as error:
         raise UnfitLines(["This is no CSV file."]) from error
     names = ("SKU", "on hand", "counted", "sheet")

@@ -186,6 +186,8 @@ class Product(models.Model):
 
     class Meta:
         ordering = ["title", "pk"]
+        # A file may change prices and stock as well.
+        permissions = [("import_product", "Can import products, prices and stock from a file")]
         indexes = [
             GinIndex(fields=["search"], name="product_search"),
             models.Index(fields=["category", "title", "id"], name="product_by_category"),

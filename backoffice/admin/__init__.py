@@ -1,5 +1,5 @@
 """What staff see of the back office as a whole."""
 
-from backoffice.admin import audit_log, customers
+from backoffice.admin import audit_log, customers, imports
 
-__all__ = ["audit_log", "customers"]
+__all__ = ["audit_log", "customers", "imports"]

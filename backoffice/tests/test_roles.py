@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory, one_of
+from backoffice.models import ImportRun
 from backoffice.roles import ROLES, bring_up_to_date, permissions
 from orders.models import Order, Review
 from orders.tests.factories import PLACED_AT, PendingOrderFactory
@@ -31,6 +32,9 @@ BUTTONS: dict[str, set[str]] = {
     "accounts.user.reset_second_step": set(),
     "accounts.user.close_account": {M},
     "accounts.user.send_password_link": {M},
+    "backoffice.importrun.new_import": {M},
+    "backoffice.importrun.start": {M},
+    "backoffice.importrun.discard": {M},
     "orders.order.new_order": {M, S},
     "orders.order.hand_over": {M, W},
     "orders.order.delivered": {M, W},
@@ -64,6 +68,7 @@ LISTS: dict[str, set[str]] = {
     "accounts.user": {M, S},
     "backoffice.auditentry": {M},
     "backoffice.erasure": {M},
+    "backoffice.importrun": {M},
     "orders.order": {M, S, W, A},
     "orders.review": {M, S, A},
     "payments.dispute": {M, S, A},
@@ -108,8 +113,18 @@ def rows() -> dict[str, int]:
     )
     payload = {"id": "evt_1", "type": "x", "livemode": False, "created": 1_700_000_000}
     inbox.store(payload=payload, source=InboxEvent.Source.WEBHOOK, at=PLACED_AT)
+    file = ImportRun.objects.create(
+        file_name="books.csv",
+        columns=["sku"],
+        row_count=0,
+        form_key="00000000-0000-0000-0000-000000000002",
+        by_user_id=1,
+        uploaded_at=PLACED_AT,
+        state=ImportRun.State.CHECKED,
+    )
     return {
         "accounts.user": UserFactory().pk,
+        "backoffice.importrun": file.pk,
         "orders.order": order.pk,
         "orders.review": review.pk,
         "payments.refundrequest": request.pk,

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 from shop import count_sheets, services
 from shop.admin.two_steps import ManyRowsForm, Refused
 from shop.clock import now
+from shop.csv_cells import decoded
 from shop.deliveries import UnfitLines
 from shop.models import Variant
 
@@ -58,7 +59,7 @@ class CountForm(ManyRowsForm):
         if self.errors:
             return
         file: UploadedFile[bytes] | None = self.cleaned_data["file"]
-        text = _decoded(file.read()) if file else self.cleaned_data["text"]
+        text = decoded(file.read()) if file else self.cleaned_data["text"]
         if not text:
             raise ValidationError({"file": "Choose a file."})
         try:
@@ -110,11 +111,3 @@ class CountForm(ManyRowsForm):
                 f"Nothing was entered: orders hold more than is left of {skus}."
             ) from error
         return f"Counts entered: {len(moved)}."
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # What spreadsheets on Windows write unless they are asked for UTF-8.
-        return content.decode("cp1252", errors="replace")
