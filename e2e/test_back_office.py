@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -108,6 +109,45 @@ def test_a_product_is_published(one_of: SignIn, page: Page) -> None:
 
     page.goto(f"/product/{shown_at}/")
     expect(page.get_by_role("heading", name="Walden")).to_be_visible()
+
+
+def test_a_file_with_two_bad_rows_is_imported_and_the_rows_come_back(
+    one_of: SignIn, page: Page, tmp_path: Path
+) -> None:
+    manager = one_of("manager")
+    file = tmp_path / "books.csv"
+    file.write_text(
+        "sku,title,category,variant,price,stock,published\n"
+        "ETHAN-P,Ethan Frome,Fiction,Paperback,8.50,12,yes\n"
+        "ETHAN-H,Ethan Frome,Fiction,Hardcover,dear,1,yes\n"
+        "ETHAN-A,Ethan Frome,Fiction,Audio,7.00,a few,yes\n"
+    )
+    manager.goto("/admin/backoffice/importrun/")
+
+    manager.get_by_role("link", name="New import").click()
+    manager.locator("input[type=file]").set_input_files(file)
+    press(manager, "Look it over")
+    expect(manager.get_by_role("heading", name="What will be imported")).to_be_visible()
+    bad = manager.get_by_role("region", name="Left out").last
+    expect(bad).to_contain_text("price: 'dear' is not a price such as 12.90.")
+    expect(bad).to_contain_text("stock: 'a few' is not a number of units.")
+    missing = page.goto("/product/ethan-frome/")
+    assert missing
+    assert missing.status == 404
+    press(manager, "Import 1 row")
+    expect(manager.get_by_role("heading", name="What was imported")).to_be_visible()
+
+    page.goto("/product/ethan-frome/")
+    expect(page.get_by_role("heading", name="Ethan Frome")).to_be_visible()
+    assert free_units(manager, "ETHAN-P") == 12
+    manager.go_back()
+    with manager.expect_download() as download:
+        press(manager, "Download the rows that are left out")
+    assert download.value.path().read_text("utf-8-sig").splitlines()[1:] == [
+        "ETHAN-H,Ethan Frome,Fiction,Hardcover,dear,1,yes,"
+        "price: 'dear' is not a price such as 12.90.",
+        "ETHAN-A,Ethan Frome,Fiction,Audio,7.00,a few,yes,stock: 'a few' is not a number of units.",
+    ]
 
 
 def test_an_order_goes_from_paid_to_sent_and_its_buyer_follows_the_parcel(

@@ -49,7 +49,7 @@ def write(lines: Sequence[Line], *, why: str, by: int, at: datetime) -> None:
         product = _product_of(lines, variants)
     except _Unfit as unfit:
         for line in lines:
-            line.problems.append(str(unfit))
+            line.problems += line.values.problems or [str(unfit)]
         return
     judged = [(line, _judge(line, variants.get(line.values.sku), product)) for line in lines]
     said = _said_of_product([line for line, _form in judged if not line.problems])
@@ -179,6 +179,8 @@ def _said_of_product(lines: Sequence[Line]) -> dict[str, Any]:
 def _write_product(product: Product, said: dict[str, Any], *, at: datetime) -> list[list[str]]:
     """Write what is said of the product; return what changed. Raises _Unfit."""
     is_new = product.pk is None
+    if not said and not is_new:
+        return []
     asked: dict[str, Any] = {k: said[k] for k in ("title", "description") if k in said}
     if "published" in said:
         asked["is_published"] = said["published"]

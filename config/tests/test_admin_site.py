@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from djstripe import models as djstripe
 
+from accounts.models import User
 from accounts.tests.factories import UserFactory
 from backoffice.models import Erasure
+from backoffice.tests.imported import looked_over
 from orders.models import Order, Review
 from orders.services import open_review
 from payments.models import RefundRequest
@@ -69,7 +71,7 @@ def test_every_list_answers_with_and_without_a_search(staff: Client, model: Any)
     assert staff.get(address, {"q": "anything"}).status_code == 200
 
 
-def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
+def test_every_detail_page_answers(staff: Client, boss: User, sandbox: Any) -> None:
     order = _a_disputed_order(sandbox)
     _copies_of_what_no_purchase_brings()
     open_review(
@@ -82,6 +84,7 @@ def test_every_detail_page_answers(staff: Client, sandbox: Any) -> None:
     )
     Variant.objects.update(price_minor=7_77)
     _somebody_who_was_erased()
+    looked_over(boss, [["sku"], ["W"]])
     RefundRequest.objects.create(
         key=uuid4(),
         order=order,
