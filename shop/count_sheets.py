@@ -19,24 +19,14 @@ from shop.services import key_of_line
 MOST_DIFFERENCES = 1_000
 _MOST_ROWS = 20_000
 _PROBLEMS_TOLD = 20
-_ROWS_AT_ONCE = 1_000
 COLUMNS = ("SKU", "title", "on hand", "reserved", "counted", "sheet")
 
 
-def write(variants: Iterable[Variant], sheet: UUID) -> Iterator[str]:
-    """Yield the file's text in pieces; each variant has its product with it."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for count, variant in enumerate(variants, start=1):
+def lines(variants: Iterable[Variant], sheet: UUID) -> Iterator[tuple[object, ...]]:
+    """Yield what stands in the file's columns; each variant has its product with it."""
+    for variant in variants:
         title = f"{variant.product.title}, {variant.title}"
-        cells = [as_text(variant.sku), as_text(title), variant.on_hand, variant.reserved]
-        writer.writerow([*cells, "", sheet])
-        if count % _ROWS_AT_ONCE == 0:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
+        yield variant.sku, title, variant.on_hand, variant.reserved, "", sheet
 
 
 @dataclass(frozen=True, slots=True)

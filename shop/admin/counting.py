@@ -7,11 +7,11 @@ from uuid import uuid4
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from shop import count_sheets, services
+from shop import count_sheets, csv_files, services
 from shop.admin.two_steps import ManyRowsForm, Refused
 from shop.clock import now
 from shop.csv_cells import decoded
@@ -19,7 +19,6 @@ from shop.deliveries import UnfitLines
 from shop.models import Variant
 
 _MOST_BYTES = 5_000_000
-_ROWS_AT_ONCE = 1_000
 
 
 def download(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponseBase:
@@ -27,13 +26,9 @@ def download(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponseBase:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     shown = model_admin.get_changelist_instance(request).get_queryset(request)
-    variants = shown.order_by("sku").iterator(chunk_size=_ROWS_AT_ONCE)
+    variants = shown.order_by("sku").iterator(chunk_size=csv_files.ROWS_AT_ONCE)
     name = f"count-{now():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        count_sheets.write(variants, uuid4()),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_files.download(name, count_sheets.COLUMNS, count_sheets.lines(variants, uuid4()))
 
 
 class CountForm(ManyRowsForm):

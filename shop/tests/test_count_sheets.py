@@ -25,7 +25,7 @@ UPLOAD = "/admin/shop/variant/count/"
 def sheet(staff: Client, query: str = "") -> list[dict[str, str]]:
     answer: Any = staff.get(DOWNLOAD + query)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(StringIO(answer.getvalue().decode())))
+    return list(csv.DictReader(StringIO(answer.getvalue().decode("utf-8-sig"))))
 
 
 def counted(rows: list[dict[str, str]], *counts: object, sign: str = ",") -> bytes:
@@ -222,7 +222,7 @@ def test_a_sheet_is_for_who_may_see_variants() -> None:
 
 
 def test_a_long_sheet_is_sent_in_pieces(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(count_sheets, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("shop.csv_files.ROWS_AT_ONCE", 2)
     for _ in range(5):
         VariantFactory(on_hand=0)
 
