@@ -39,7 +39,13 @@ WAREHOUSE = (
     "orders.fulfill_order",
     "shop.move_stock",
 )
-ACCOUNTANT = (*_SEE_ORDERS, *_SEE_MONEY, *_SEE_STRIPE)
+ACCOUNTANT = (
+    *_SEE_ORDERS,
+    *_SEE_MONEY,
+    *_SEE_STRIPE,
+    "orders.export_order",
+    "payments.export_ledgerentry",
+)
 MANAGER = (
     *SUPPORT,
     *WAREHOUSE,

@@ -5,12 +5,13 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
 
-Method = TypeVar("Method", bound=Callable[..., HttpResponse])
+Method = TypeVar("Method", bound=Callable[..., HttpResponseBase])
 
 
 def dialog(

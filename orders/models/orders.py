@@ -116,7 +116,10 @@ class Order(models.Model):
 
     class Meta:
         ordering = ["-placed_at", "-pk"]
-        permissions = [("fulfill_order", "Can hand over the goods of orders")]
+        permissions = [
+            ("fulfill_order", "Can hand over the goods of orders"),
+            ("export_order", "Can export orders with their buyers and money"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(

@@ -1,15 +1,19 @@
 """Payment attempts and the ledger, to read."""
 
 from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.safestring import SafeString
 
 from payments.admin import accounting, display
 from payments.models import LedgerEntry, PaymentAttempt
+from shop.dialogs import page
+from shop.exports import ExportsList
 from shop.read_only import ReadOnlyAdmin
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(display.ShowsAmount, ReadOnlyAdmin):
+class LedgerEntryAdmin(display.ShowsAmount, ExportsList, ReadOnlyAdmin):
     list_display = ("occurred_at", "order", "kind", "amount", "stripe_id")
     list_display_links = ("occurred_at", "kind")
     list_filter = ("kind", "currency", "occurred_at")
@@ -26,8 +30,17 @@ class LedgerEntryAdmin(display.ShowsAmount, ReadOnlyAdmin):
     )
     custom_urls = (
         ("days/", "payments_ledgerentry_days", accounting.by_day),
-        ("export/", "payments_ledgerentry_export", accounting.export),
+        ("export/", "payments_ledgerentry_export", accounting.export_days),
     )
+    exports = ("export_entries",)
+    actions_list = exports
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(["payments.view_ledgerentry", accounting.EXPORT])
+
+    @page(label="Export", icon="download", permissions=["export"])
+    def export_entries(self, request: HttpRequest) -> HttpResponseBase:
+        return self.export_listed(request, accounting.LISTED)
 
 
 @admin.register(PaymentAttempt)

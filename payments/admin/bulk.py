@@ -32,7 +32,7 @@ class HandOverAllForm(forms.Form):
 class BulkDeeds:
     """Actions of the list of orders."""
 
-    actions = ("hand_over_selected", "print_packing_slips", "print_invoices")
+    actions: tuple[str, ...] = ("hand_over_selected", "print_packing_slips", "print_invoices")
 
     @admin.action(description="Hand over all that is left", permissions=["fulfill"])
     def hand_over_selected(

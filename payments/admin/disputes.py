@@ -1,13 +1,13 @@
 """What banks question or take back, the one that must be answered first on top."""
 
 from django.contrib import admin
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from orders.models import Order
 from payments.admin import display
-from payments.models import Dispute, LedgerEntry
+from payments.models import Dispute
 from shop.read_only import ReadOnlyAdmin
 
 _COLORS = {"open": "danger", "closed": "success", "lost": "warning"}
@@ -17,16 +17,6 @@ def open_of_order() -> QuerySet[Dispute]:
     """Return the open disputes of the order that an outer query is about, most urgent first."""
     disputes = Dispute.objects.open().filter(order=OuterRef("pk"))
     return disputes.order_by(F("due_at").asc(nulls_last=True))
-
-
-def money_of_order() -> Subquery:
-    """Return what banks took, less what they gave back, of the order that an outer query is about.
-
-    In minor units of its currency, below zero where a bank has money.
-    """
-    of_order = {"order": OuterRef("pk"), "currency": OuterRef("currency")}
-    moved = LedgerEntry.objects.disputed().filter(**of_order).order_by().values("order")
-    return Subquery(moved.annotate(sum=Sum("amount_minor")).values("sum"))
 
 
 class OpenFilter(admin.SimpleListFilter):

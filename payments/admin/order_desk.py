@@ -35,8 +35,9 @@ from payments.admin.corrections import ChangeAddressForm, NoteForm, SendAgainFor
 from payments.admin.deeds import order_page
 from payments.admin.money_deeds import CallOffForm, ManualForm, RefundForm
 from payments.admin.new_order import new_order
+from payments.admin.order_export import OrderExports
 from payments.admin.sending import DeliveredForm, HandOverForm, PutBackForm
-from payments.models import PaymentAttempt, Refund, RefundRequest
+from payments.models import LedgerEntry, PaymentAttempt, Refund, RefundRequest
 from payments.views import SeeOther
 from shop.clock import now
 from shop.dialogs import page, row_or_404
@@ -143,7 +144,7 @@ class Deeds:
 
 
 @admin.register(Order)
-class OrderAdmin(Deeds, BulkDeeds, ReadOnlyAdmin):
+class OrderAdmin(Deeds, BulkDeeds, OrderExports, ReadOnlyAdmin):
     list_display = ("number", "state", "money_now", "goods", "total", "email", "age", "flags")
     list_filter = (
         "status",
@@ -159,7 +160,8 @@ class OrderAdmin(Deeds, BulkDeeds, ReadOnlyAdmin):
     paginator = InfinitePaginator
     list_per_page = 50
     ordering = ("-placed_at", "-pk")
-    actions_list = ("new_order",)
+    actions = (*BulkDeeds.actions, *OrderExports.actions)
+    actions_list = ("new_order", *OrderExports.exports)
     actions_detail = (
         "hand_over",
         "delivered",
@@ -328,7 +330,8 @@ def with_standing(orders: QuerySet[Order]) -> QuerySet[Order]:
         has_open_review=_any(order_filters.open_reviews()),
         has_open_dispute=_any(open_disputes),
         answer_due_at=Subquery(open_disputes.values("due_at")[:1]),
-        disputed_minor=disputes.money_of_order(),
+        # Below zero where a bank has money.
+        disputed_minor=LedgerEntry.objects.disputed().sum_of_order(),
         is_processing=_any(attempts.filter(state=PaymentAttempt.State.PROCESSING)),
         is_waiting=_any(requests.filter(decision="")),
         is_refunding=_any(refunds.filter(state__in=Refund.UNFINISHED)),

@@ -68,6 +68,15 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
         days = self.dated().annotate(day=TruncDate("moved_at", tzinfo=UTC))
         return days.order_by("-day", "currency").values("day", "currency").annotate(**_sums())
 
+    def sum_of_order(self) -> Subquery:
+        """Return the signed sum of these entries of the order that an outer query is about.
+
+        In minor units of its currency; none where there is no entry.
+        """
+        of_order = self.filter(order=OuterRef("pk"), currency=OuterRef("currency"))
+        by_order = of_order.order_by().values("order").annotate(sum=Sum("amount_minor"))
+        return Subquery(by_order.values("sum"))
+
     def total_minor(self, currency: str) -> int:
         """Return the signed sum in one currency, in minor units."""
         total: int | None = self.filter(currency=currency).aggregate(total=Sum("amount_minor"))[
@@ -146,6 +155,7 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["pk"]
         verbose_name_plural = "ledger entries"
+        permissions = [("export_ledgerentry", "Can export the ledger")]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "stripe_id"], name="ledger_once_per_stripe_object"

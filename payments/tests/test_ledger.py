@@ -277,8 +277,17 @@ def test_who_may_not_see_the_ledger_sees_neither_days_nor_file(
     client.force_login(UserFactory(is_staff=True))
     assert client.get(address).status_code == 403
 
-    client.force_login(a_clerk("view_ledgerentry"))
+    client.force_login(a_clerk("(view|export)_ledgerentry"))
     assert client.get(address).status_code == 200
+
+
+def test_who_only_sees_the_ledger_is_offered_no_file(client: Client) -> None:
+    client.force_login(a_clerk("view_ledgerentry"))
+
+    page = client.get(DAYS)
+
+    assert (page.status_code, client.get(EXPORT).status_code) == (200, 403)
+    assert EXPORT not in page.text
 
 
 # The accountant's file
@@ -290,7 +299,7 @@ def _export(staff: Client, first: str, last: str) -> list[list[str]]:
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     name = f'attachment; filename="ledger-{first}-{last}.csv"'
     assert answer.headers["Content-Disposition"] == name
-    return list(csv.reader(StringIO(answer.getvalue().decode())))
+    return list(csv.reader(StringIO(answer.getvalue().decode("utf-8-sig"))))
 
 
 def test_the_file_has_a_line_per_entry_in_the_order_in_which_money_moved(staff: Client) -> None:
@@ -331,13 +340,13 @@ def test_no_cell_is_taken_for_a_formula(start: str, staff: Client) -> None:
 def test_the_file_is_read_from_the_database_piece_by_piece(
     staff: Client, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payments.admin.accounting._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("shop.csv_files.ROWS_AT_ONCE", 2)
     order = PendingOrderFactory()
     for number in range(5):
         _entry(order, Kind.CAPTURE, number + 1, _on(2, number))
 
-    # Session and user; the entries are read only as they are sent.
-    with django_assert_num_queries(2):
+    # Session, user and two for who took it; the entries are read only as they are sent.
+    with django_assert_num_queries(4):
         answer = staff.get(EXPORT, {"first": "2026-03-02", "last": "2026-03-02"})
     assert isinstance(answer, StreamingHttpResponse)
     pieces = [piece.decode().count("\r\n") for piece in answer]
@@ -354,3 +363,43 @@ def test_the_file_of_a_refunded_payment_names_its_session(staff: Client, sandbox
 
     by_kind = {line[3]: line for line in lines}
     assert by_kind["refund"][9:] == [attempt.session_id, attempt.intent_id]
+
+
+def test_the_list_of_entries_is_a_file_of_the_same_columns(staff: Client) -> None:
+    order, other = PendingOrderFactory(), PendingOrderFactory()
+    known = {"charge_id": "ch_1", "stripe_id": "ch_1", "attempt": None}
+    _entry(order, Kind.CAPTURE, 12_00, _on(3), **known)
+    _entry(order, Kind.FEE, -31, _on(4), stripe_id="txn_1", charge_id="ch_1")
+    _entry(other, Kind.MANUAL, 700, _on(2), currency="JPY")
+    page = reverse("admin:payments_ledgerentry_changelist")
+    export = reverse("admin:payments_ledgerentry_export_entries")
+
+    def listed(query: str) -> list[list[str]]:
+        assert f'href="{export}{query}"' in staff.get(f"{page}{query}").text
+        answer: Any = staff.get(f"{export}{query}")
+        return list(csv.reader(StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+    heads, *rows = listed("")
+
+    assert heads == _export(staff, "2026-03-02", "2026-03-02")[0]
+    # As they were booked; a capture is of its fee's day.
+    capture = f"2026-03-04 12:00:00 {order.number} capture 12.00 1200 EUR ch_1 ch_1".split()
+    fee = f"2026-03-04 12:00:00 {order.number} fee -0.31 -31 EUR txn_1 ch_1".split()
+    manual = f"2026-03-02 12:00:00 {other.number} manual 700 700 JPY".split()
+    assert rows == [[*capture, "", ""], [*fee, "", ""], [*manual, "", "", "", ""]]
+    assert listed("?kind__exact=fee") == [heads, [*fee, "", ""]]
+    assert listed(f"?q={other.number}") == [heads, [*manual, "", "", "", ""]]
+
+
+def test_an_entry_of_the_list_costs_no_query(staff: Client, django_assert_num_queries: Any) -> None:
+    order = PendingOrderFactory()
+    attempt = support.attempt_row(order, session_id="cs_1", intent_id="pi_1")
+    for number in range(300):
+        _entry(order, Kind.CAPTURE, number + 1, _on(2), attempt=attempt)
+    answer: Any = staff.get(reverse("admin:payments_ledgerentry_export_entries"))
+
+    with django_assert_num_queries(1):
+        text = answer.getvalue().decode()
+
+    assert text.count("\r\n") == 301
+    assert text.count(",cs_1,pi_1\r\n") == 300
