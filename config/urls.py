@@ -26,6 +26,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("accounts.urls")),
     path("admin/doctor/", admin.site.admin_view(doctor), name="doctor"),
     path("admin/customers/", admin.site.admin_view(customers.search), name="customers"),
+    path(
+        "admin/customers/export/",
+        admin.site.admin_view(customers.export_customers),
+        name="export_customers",
+    ),
     path("admin/customers/one/", admin.site.admin_view(customers.customer), name="customer"),
     path(
         "admin/customers/one/export/",

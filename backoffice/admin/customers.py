@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db.models import Count, Max, Min, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import Truncator
@@ -19,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import User
-from backoffice import customers, erasing, services
+from backoffice import customer_export, customers, erasing, services
 from backoffice.customers import Customer
 from backoffice.exporting import export
 from backoffice.models import CustomerNote, Erasure
@@ -27,6 +28,7 @@ from orders.models import Order, OrderMail
 from payments.admin import deeds, display
 from payments.admin.corrections import NoteForm
 from payments.models import InboxEvent
+from shop import exports
 from shop.clock import now
 from shop.read_only import ReadOnlyAdmin
 
@@ -35,6 +37,8 @@ VIEW = ("accounts.view_user", "orders.view_order")
 EXPORT = "accounts.export_user"
 ERASE = "accounts.erase_user"
 _MONEY = "payments.view_ledgerentry"
+# Who may answer a person's question what is known of him may not yet take the data of all away.
+EXPORT_MANY = (*VIEW, EXPORT, "orders.export_order", _MONEY)
 _ADD_NOTE = "backoffice.add_customernote"
 # So many orders are shown, the newest; the list of orders has them all.
 _SHOWN = 20
@@ -55,8 +59,19 @@ def search(request: HttpRequest) -> HttpResponse:
         "title": "Customers",
         "words": words,
         "found": [(customer, address_of(customer.email)) for customer in found],
+        "may_export": (found or not words) and request.user.has_perms(EXPORT_MANY),
+        "query": f"?{urlencode({'q': words})}" if words else "",
     }
     return TemplateResponse(request, "admin/backoffice/customers.html", context)
+
+
+@require_GET
+def export_customers(request: HttpRequest) -> HttpResponseBase:
+    """Send a file of the customers that are searched for, of all where nothing is."""
+    _require(request, *EXPORT_MANY)
+    words = request.GET.get("q", "").strip()
+    found = customer_export.newest_orders(words)
+    return exports.export(request, customer_export.SHEET, found, by="search" if words else "")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
