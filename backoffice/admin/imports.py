@@ -1,7 +1,5 @@
 """Imports of products: a file is sent in, looked over, and imported when somebody says so."""
 
-import csv
-from io import StringIO
 from typing import Any, cast
 from uuid import uuid4
 
@@ -11,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget
@@ -19,8 +18,8 @@ from accounts.models import User
 from backoffice.imports import columns, files, runs
 from backoffice.models import ImportRow, ImportRun
 from payments.admin import display
+from shop import csv_files
 from shop.clock import now
-from shop.csv_cells import as_text
 from shop.dialogs import page, row_or_404
 from shop.read_only import ReadOnlyAdmin
 
@@ -153,25 +152,21 @@ class ImportRunAdmin(ReadOnlyAdmin):
         )
         return [way, *super().get_urls()]
 
-    def download_left_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def download_left_out(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Send the rows with problems as a file that can be mended and imported again."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         run: ImportRun = row_or_404(self, request, object_id)
-        text = StringIO()
-        writer = csv.writer(text)
-        names = [name for name in run.columns if name != columns.PROBLEM]
-        writer.writerow([*names, columns.PROBLEM])
-        for row in run.rows.filter(state=ImportRow.State.LEFT_OUT):
-            cells = dict(zip(run.columns, row.cells, strict=True))
-            cells[columns.PROBLEM] = " ".join(row.problems)
-            writer.writerow([as_text(cells[name]) for name in (*names, columns.PROBLEM)])
-        return HttpResponse(
-            # Spreadsheets take a CSV file for UTF-8 by this mark alone.
-            f"\ufeff{text.getvalue()}",
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="import-{run.pk}-left-out.csv"'},
-        )
+        names = [*(name for name in run.columns if name != columns.PROBLEM), columns.PROBLEM]
+        left_out = run.rows.filter(state=ImportRow.State.LEFT_OUT)
+        file = f"import-{run.pk}-left-out.csv"
+        return csv_files.download(file, names, (_mendable(run, row, names) for row in left_out))
+
+
+def _mendable(run: ImportRun, row: ImportRow, names: list[str]) -> list[str]:
+    cells = dict(zip(run.columns, row.cells, strict=True))
+    cells[columns.PROBLEM] = " ".join(row.problems)
+    return [cells[name] for name in names]
 
 
 def _address(run: ImportRun) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from backoffice.imports.files import Row, UnfitFile
 
 PROBLEM = "problem"
+# What stands in files of ours for people to read: an old count must not become the new one.
+_ONLY_READ = {PROBLEM, "on_hand"}
 _EXAMPLE = "attribute: Author"
 # By name, with what whoever writes the file should know of it.
 COLUMNS = {
@@ -28,7 +30,7 @@ COLUMNS = {
     "stock": "Units on hand as counted. What is sold between the look and the import stays sold.",
     "stock_change": "Units to add or, below zero, to take off; instead of stock.",
 }
-_KNOWN = {*COLUMNS, PROBLEM} - {_EXAMPLE}
+_KNOWN = {*COLUMNS, *_ONLY_READ} - {_EXAMPLE}
 _ATTRIBUTE = re.compile(r"attribute:\s*(\S.*)", re.IGNORECASE)
 # Fields of a variant's form, by column.
 _OF_VARIANT = {
@@ -86,7 +88,7 @@ def read(cells: Mapping[str, str]) -> Values:
     said: dict[str, Any] = {}
     problems = []
     for name, cell in cells.items():
-        if not cell or name == PROBLEM:
+        if not cell or name in _ONLY_READ:
             continue
         try:
             said[name] = _parsed(name, cell)

@@ -16,9 +16,9 @@ from accounts.models import User
 from accounts.tests.factories import UserFactory
 from backoffice.models import ImportRun
 from backoffice.tests.imported import as_csv, imported, looked_over, problems, work
-from shop.models import Variant
+from shop.models import Category, Product, Variant
 from shop.tests.clerks import clerk_who_may
-from shop.tests.factories import VariantFactory
+from shop.tests.factories import CategoryFactory, VariantFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -110,12 +110,12 @@ def test_rows_that_were_left_out_come_as_a_file_that_can_be_imported_once_mended
     VariantFactory(sku="O", price_minor=12_00)
     run = imported(boss, [["price", "sku"], ["dear", "'=W"], ["13", "O"]])
 
-    answer = staff.get(page_of(run, "left_out"))
+    answer: Any = staff.get(page_of(run, "left_out"))
 
     assert answer.headers["Content-Disposition"] == (
         f'attachment; filename="import-{run.pk}-left-out.csv"'
     )
-    table = list(csv.reader(StringIO(answer.content.decode("utf-8-sig"))))
+    table = list(csv.reader(StringIO(answer.getvalue().decode("utf-8-sig"))))
     assert table == [
         ["price", "sku", "problem"],
         ["dear", "'=W", "price: 'dear' is not a price such as 12.90."],
@@ -124,6 +124,58 @@ def test_rows_that_were_left_out_come_as_a_file_that_can_be_imported_once_mended
     mended = imported(boss, as_csv(table))
     assert problems(mended) == {}
     assert dict(Variant.objects.values_list("sku", "price_minor")) == {"=W": 14_00, "O": 13_00}
+
+
+def test_what_was_exported_is_imported_again_and_changes_nothing(staff: Client, boss: User) -> None:
+    emma = VariantFactory(sku="-E", title="Hardcover", low_stock_at=2, is_active=False).product
+    Product.objects.update(
+        title="Emma", attributes={"Author": "Jane Austen", "Year": "1815"}, description="=A\nnovel"
+    )
+    fiction = CategoryFactory(name="Fiction")
+    Category.objects.filter(products=emma).update(name="Classics", parent=fiction)
+    VariantFactory(sku="W", product__attributes={"Pages": "300"}, product__is_published=False)
+
+    exported: Any = staff.get(reverse("admin:shop_variant_export_products"))
+    content = exported.getvalue()
+
+    (row, _walden) = csv.DictReader(StringIO(content.decode("utf-8-sig")))
+    assert row == {
+        "sku": "'-E",
+        "title": "Emma",
+        "slug": emma.slug,
+        "category": "Fiction > Classics",
+        "description": "'=A\nnovel",
+        "published": "yes",
+        "variant": "Hardcover",
+        "price": "12.00",
+        "active": "no",
+        "low_stock_at": "2",
+        "on_hand": "10",
+        "attribute: Author": "Jane Austen",
+        "attribute: Pages": "",
+        "attribute: Year": "1815",
+    }
+    run = looked_over(boss, content)
+    assert [(row.state, row.problems) for row in run.rows.all()] == [("same", [])] * 2
+
+
+def test_the_export_keeps_to_the_list_and_costs_as_much_for_any_number(staff: Client) -> None:
+    def exported(query: dict[str, str]) -> tuple[int, list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            answer: Any = staff.get(reverse("admin:shop_variant_export_products"), query)
+            text = answer.getvalue().decode("utf-8-sig")
+        return len(queries), [row["sku"] for row in csv.DictReader(StringIO(text))]
+
+    VariantFactory(sku="A-1")
+    # The first one finds out which type of row a user is, for the trace.
+    exported({})
+    few, _skus = exported({})
+    VariantFactory.create_batch(20)
+
+    many, skus = exported({})
+
+    assert (few, len(skus)) == (many, 21)
+    assert exported({"q": "A-1"})[1] == ["A-1"]
 
 
 def test_the_page_shows_rows_in_parts_for_the_same_queries(staff: Client, boss: User) -> None:

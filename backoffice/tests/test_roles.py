@@ -63,6 +63,7 @@ BUTTONS: dict[str, set[str]] = {
     "shop.variant.receive_goods": {M, W},
     "shop.variant.count": {M, W},
     "shop.variant.change_prices": {M},
+    "shop.variant.export_products": {M, S, W},
     "shop.variant.receive": {M, W},
     "shop.variant.adjust": {M, W},
 }

@@ -6,14 +6,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseRedirect
+from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from shop import publishing, services
-from shop.admin import counting
+from shop.admin import counting, product_export
 from shop.admin.bulk_prices import change_prices
 from shop.admin.counting import CountForm
 from shop.admin.deleting import NeverInBulk
@@ -25,6 +25,7 @@ from shop.admin.two_steps import in_two_steps, page_context
 from shop.admin_forms import AdjustForm, ReceiveForm
 from shop.clock import now
 from shop.dialogs import dialog, page, reload, row_or_404
+from shop.exports import ExportsList
 from shop.models import Variant, VariantQuerySet
 from shop.money import format_minor
 from shop.read_only import ReadOnlyAdmin
@@ -52,7 +53,7 @@ class StockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Variant)
-class VariantAdmin(NeverInBulk, ReadOnlyAdmin):
+class VariantAdmin(NeverInBulk, ExportsList, ReadOnlyAdmin):
     """The list edits prices and moves stock in its rows; a page shows one variant's history.
 
     Everything else of a variant is edited on its product's page.
@@ -75,7 +76,8 @@ class VariantAdmin(NeverInBulk, ReadOnlyAdmin):
     inlines = (MovementInline, PriceInline)
     custom_urls = (("count-sheet.csv", "shop_variant_count_sheet", counting.download),)
     actions = ("change_prices_of_selected",)
-    actions_list = ("receive_goods", "count", "change_prices")
+    exports = ("export_products",)
+    actions_list = ("receive_goods", "count", "change_prices", *exports)
     actions_detail = ("receive", "adjust")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Variant]:
@@ -176,6 +178,10 @@ class VariantAdmin(NeverInBulk, ReadOnlyAdmin):
     @page(label="Change prices", icon="percent", permissions=["pricing"])
     def change_prices(self, request: HttpRequest) -> HttpResponse:
         return change_prices(self, request)
+
+    @page(label="Export", icon="download", permissions=["view"])
+    def export_products(self, request: HttpRequest) -> HttpResponseBase:
+        return self.export_listed(request, product_export.sheet())
 
     @admin.action(description="Change their prices", permissions=["pricing"])
     def change_prices_of_selected(
