@@ -4,8 +4,10 @@ They count in the cache, so they may count short under a burst: what guards mone
 in the database, never one of these.
 """
 
-from typing import Any
+from typing import Any, cast
 
+from django.core.cache import BaseCache, caches
+from django.utils.connection import ConnectionProxy
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -14,6 +16,7 @@ class _Throttle(SimpleRateThrottle):
     """Counts under a name of DEFAULT_THROTTLE_RATES."""
 
     scope: str
+    cache = cast(BaseCache, ConnectionProxy(caches, "quick"))
 
     def __init__(self, scope: str) -> None:
         self.scope = scope

@@ -20,7 +20,6 @@ def main() -> None:
     tell = sys.stderr
     print("Making the tables; dj-stripe's take half a minute ", end="", file=tell, flush=True)
     call_command("migrate", interactive=False, stdout=Dots())
-    call_command("createcachetable", verbosity=0)
     print("", file=tell)
     call_command("seed", products=PRODUCTS, stdout=tell)
     print("Collecting static files ...", file=tell, flush=True)

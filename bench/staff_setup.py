@@ -16,7 +16,6 @@ def main(size: dict[str, Any] | None) -> None:
     if size is None:
         print("Making the tables; dj-stripe's take half a minute ", end="", file=tell, flush=True)
         call_command("migrate", interactive=False, stdout=Dots())
-        call_command("createcachetable", verbosity=0)
         print("\nCollecting static files ...", file=tell)
         call_command("collectstatic", interactive=False, verbosity=0)
     else:

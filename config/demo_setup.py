@@ -27,7 +27,6 @@ def main() -> None:
         flush=True,
     )
     call_command("migrate", interactive=False, stdout=Dots())
-    call_command("createcachetable", verbosity=0)
     print("\nFilling the shelves ...", file=tell, flush=True)
     call_command("seed", stdout=tell)
     if _static_files_are_stale():

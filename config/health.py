@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.db import DatabaseCache
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, JsonResponse
@@ -113,19 +114,24 @@ def _inbox(at: datetime) -> str:
 
 
 def cache_word(database: str) -> str:
-    """Return `ok` or `unreachable`; only a value that comes back proves that the cache answers.
+    """Return `ok`, or `unreachable` where one of the caches does not answer."""
+    answer = all(_answers(caches[name], database) for name in settings.CACHES)
+    return OK if answer else UNREACHABLE
+
+
+def _answers(cache: BaseCache, database: str) -> bool:
+    """Tell whether a value comes back; nothing else proves it.
 
     django-redis is told to be silent about a Redis that is away.
     """
-    cache = caches["default"]
     if isinstance(cache, DatabaseCache) and database != OK:
         # It would wait for the database once more.
-        return UNREACHABLE
+        return False
     # One key per thread, so that two who ask at once do not meet, and none is left behind.
     key = f"health:{os.getpid()}:{threading.get_ident()}"
     value = secrets.token_hex(8)
     try:
         cache.set(key, value, timeout=60)
-        return OK if cache.get(key) == value else UNREACHABLE
+        return bool(cache.get(key) == value)
     except Error:
-        return UNREACHABLE
+        return False

@@ -232,31 +232,27 @@ _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES: dict[str, dict[str, Any]]
-if TESTING:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-elif redis_url := env.str("REDIS_URL", default=""):
-    CACHES = {
-        "default": {
-            "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": redis_url,
-            # Redis away: the shop is slower, never wrong.
-            "OPTIONS": {
-                "IGNORE_EXCEPTIONS": True,
-                "SOCKET_CONNECT_TIMEOUT": 1,
-                "SOCKET_TIMEOUT": 1,
-            },
-        }
-    }
-else:
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "cache",
-            # Beyond it entries are culled at random, and with them the counts of the limits.
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
-    }
+_table: dict[str, Any] = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    # Made by a migration of accounts/.
+    "LOCATION": "cache",
+    # Beyond it entries are culled at random, and with them the counts of the limits.
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
+_redis: dict[str, Any] = {
+    "BACKEND": "django_redis.cache.RedisCache",
+    "LOCATION": env.str("REDIS_URL", default=""),
+    # Redis away: what it would have kept is made anew, and nothing is limited by it.
+    "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+}
+_memory: dict[str, Any] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+CACHES: dict[str, dict[str, Any]] = {
+    # Sign-in counts here, which would let nobody in with Redis away: where allauth's limits cannot
+    # count they refuse, and so does a second step that cannot remember which codes were used.
+    "default": _memory if TESTING else _table,
+    # For what may be lost at any time: the counts of api/limits.py, the map of the site.
+    "quick": _memory if TESTING else _redis if _redis["LOCATION"] else _table,
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

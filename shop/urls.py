@@ -17,7 +17,10 @@ urlpatterns = [
     path("product/<slug:slug>/", views.product, name="product"),
     path("search/", views.search, name="search"),
     path(
-        "sitemap.xml", cache_page(SITEMAP_SECONDS)(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"
+        "sitemap.xml",
+        cache_page(SITEMAP_SECONDS, cache="quick")(sitemap),
+        {"sitemaps": SITEMAPS},
+        name="sitemap",
     ),
     path(
         "robots.txt",

@@ -74,7 +74,7 @@ def cache(visit: Visit) -> Iterator[Finding]:
     if health.cache_word(health.OK) != health.OK:
         yield Finding(
             "The cache does not keep what is stored in it.",
-            "Check REDIS_URL and the server there; without it run: manage.py createcachetable",
+            "Check REDIS_URL and the server there; without it run: manage.py migrate",
         )
 
 

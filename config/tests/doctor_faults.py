@@ -34,11 +34,12 @@ SEE_STATUS = "See status.stripe.com and the log, then run this again."
 REACH = "Check name, certificate and proxy; from this machine, too, the public address must work."
 PASS_ON = "Let the proxy pass the address, its slash and the body on unchanged, to this shop."
 REDIS_AWAY: dict[str, Any] = {
-    "default": {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "quick": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": "redis://127.0.0.1:1/0",
         "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1},
-    }
+    },
 }
 FAULTS = {
     "debug": Fault(
@@ -77,7 +78,7 @@ FAULTS = {
         "cache",
         lambda scene: setattr(scene.settings, "CACHES", REDIS_AWAY),
         r"The cache does not keep what is stored in it\.",
-        "Check REDIS_URL and the server there; without it run: manage.py createcachetable",
+        "Check REDIS_URL and the server there; without it run: manage.py migrate",
     ),
     "mail server away": Fault(
         "mail",

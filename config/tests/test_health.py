@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 from djstripe.models import WebhookEndpoint
 
-from config.tests.doctor_faults import hear_only_by_asking
+from config.tests.doctor_faults import REDIS_AWAY, hear_only_by_asking
 from config.tests.live import execute, without_database
 from conftest import Sandbox
 from payments import gateway, stripe_check
@@ -174,13 +174,7 @@ def test_a_cache_in_the_database_goes_with_it(settings: Any) -> None:
 def test_a_redis_that_is_away_is_told_although_the_shop_goes_on(
     all_well: None, settings: Any
 ) -> None:
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": "redis://127.0.0.1:1/0",
-            "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 1},
-        }
-    }
+    settings.CACHES = REDIS_AWAY
 
     assert deep_answer() == is_ill(cache="unreachable", stripe="unknown")
 
