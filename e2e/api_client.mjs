@@ -97,7 +97,9 @@ async function browse() {
   assert.ok(shelves.results.length > 0);
   const found = await call("listProducts", { query: { q: "walden", in_stock: true } });
   const product = await call("getProduct", { path: { slug: found.results[0].slug } });
-  return product.variants.find((variant) => variant.free > 0);
+  const free = product.variants.filter((variant) => variant.free > 0);
+  // The cheapest: one of staff refunds it alone, above the shop's limit a second person is asked.
+  return free.sort((one, other) => one.price.amount - other.price.amount)[0];
 }
 
 async function guestPaysOnStripesPage(variant) {
@@ -167,6 +169,7 @@ async function staffRefunds(number) {
   const clerk = { AccessToken: tokens.access_token };
   const path = { number };
   const asked = await call("refundOrder", { who: clerk, path, body: { why: "requested_by_customer" } });
+  assert.deepEqual(asked.refund_requests, []);
   assert.equal(asked.all_refunds.length, 1);
   const order = await until(
     () => call("getAnyOrder", { who: clerk, path }),

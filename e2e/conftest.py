@@ -31,8 +31,8 @@ OpenContext = Callable[..., BrowserContext]
 @pytest.fixture(scope="session")
 def first_demo() -> Iterator[Demo]:
     """One demo for all tests: the first start on an empty database takes most of a minute."""
-    # Two paperbacks are above the limit, one is not.
-    with Demo.running(REFUND_LIMIT_MINOR="1000") as demo:
+    # Two paperbacks and their shipping are above the limit, one and its shipping are not.
+    with Demo.running(REFUND_LIMIT_MINOR="2000") as demo:
         yield demo
 
 

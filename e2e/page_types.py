@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from e2e import steps
 from e2e.world import World
@@ -114,6 +114,8 @@ def _adding_refused(page: Page, _world: World) -> None:
 def _as_reader(address: str, page: Page, _world: World) -> None:
     steps.sign_in(page, steps.READER)
     page.goto(address)
+    # Not where somebody is led who may not see it.
+    expect(page).to_have_url(address)
 
 
 def _canceled_order(page: Page, world: World) -> None:
@@ -136,9 +138,9 @@ def _cancel_failing(page: Page, world: World) -> None:
         world.mend()
 
 
-def _orders_of_a_newcomer(page: Page, _world: World) -> None:
+def _as_newcomer(address: str, page: Page, _world: World) -> None:
     steps.sign_up(page, f"newcomer-{uuid.uuid4().hex[:12]}@example.com")
-    page.goto("/orders/")
+    page.goto(address)
 
 
 def _order_confirming(page: Page, world: World) -> None:
@@ -311,7 +313,7 @@ PAGE_TYPES = (
     PageType("order: canceling unreachable", _cancel_failing, 503),
     *(PageType(f"order: {state}", partial(_order, state)) for state in STATES),
     PageType("orders", partial(_as_reader, "/orders/")),
-    PageType("orders: none", _orders_of_a_newcomer),
+    PageType("orders: none", partial(_as_newcomer, "/orders/")),
     PageType("what the API may answer with", "/api/problems/"),
     PageType("find order", "/orders/find/"),
     PageType(
@@ -330,6 +332,7 @@ PAGE_TYPES = (
     PageType("password reset: bad link", "/accounts/password/reset/key/1-no-such-key/"),
     PageType("password reset: done", "/accounts/password/reset/key/done/"),
     PageType("account", partial(_as_reader, "/accounts/")),
+    PageType("account: address not confirmed", partial(_as_newcomer, "/accounts/")),
     PageType("password change", partial(_as_reader, "/accounts/password/change/")),
     PageType("password change: refused", _password_change_refused),
     PageType("second step", _second_step),
