@@ -425,6 +425,7 @@ UNFOLD = {
     "SITE_SYMBOL": "menu_book",
     "SITE_FAVICONS": [{"rel": "icon", "href": f"{STATIC_URL}img/icon.svg"}],
     "STYLES": [lambda request: static("css/backoffice.css")],
+    "SCRIPTS": [lambda request: static("js/backoffice.js")],
     "SIDEBAR": {"show_search": True, "navigation": "config.admin_site.menu"},
     "ENVIRONMENT": "backoffice.dashboard.environment",
     "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",

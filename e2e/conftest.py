@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -53,15 +54,22 @@ def chromium() -> Iterator[Browser]:
         pytest.exit(str(error), 1)
 
 
-@pytest.fixture
-def open_context(chromium: Browser, demo: Demo) -> Iterator[OpenContext]:
-    """Open a browser that nobody has used; `options` are Playwright's.
+@pytest.fixture(scope="session")
+def awkward_demo(first_demo: Demo) -> Demo:
+    """The demo, with the data that a real shop has."""
+    first_demo.run("from e2e import awkward; awkward.make()")
+    return first_demo
 
-    What any of its pages complains of fails the test: errors in the console, among them all that
+
+@contextmanager
+def contexts(chromium: Browser, shop_url: str) -> Iterator[OpenContext]:
+    """Yield what opens a browser that nobody has used; `options` are Playwright's.
+
+    What any of its pages complains of raises in the end: errors in the console, among them all that
     the browser policy has refused, scripts that fail, and answers 5xx other than `expected`.
     """
     complaints: list[str] = []
-    contexts: list[BrowserContext] = []
+    opened: list[BrowserContext] = []
 
     def hear_console(message: ConsoleMessage) -> None:
         if message.type == "error" and REFUSED not in message.text:
@@ -73,18 +81,24 @@ def open_context(chromium: Browser, demo: Demo) -> Iterator[OpenContext]:
             complaints.append(f"{response.url}: {response.status}")
 
     def open_one(expected: int = 200, **options: Any) -> BrowserContext:
-        context = chromium.new_context(base_url=demo.shop_url, **options)
+        context = chromium.new_context(base_url=shop_url, **options)
         context.set_default_timeout(PATIENCE_MS)
         context.on("console", hear_console)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("response", lambda response: hear_response(response, expected))
-        contexts.append(context)
+        opened.append(context)
         return context
 
     yield open_one
-    for context in contexts:
+    for context in opened:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_context(chromium: Browser, demo: Demo) -> Iterator[OpenContext]:
+    with contexts(chromium, demo.shop_url) as open_one:
+        yield open_one
 
 
 @pytest.fixture

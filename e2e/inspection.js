@@ -1,11 +1,13 @@
 // Run in each page that is inspected, after axe-core. Each answer is a list of words.
 globalThis.inspection = {
-  async axe() {
+  // Of all that is wrong, or of what is as grave as one of these: "serious", "critical".
+  async axe(impacts) {
     const result = await globalThis.axe.run(document, {
       resultTypes: ["violations"],
       runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     });
-    return result.violations.flatMap(({ id, help, nodes }) =>
+    const violations = result.violations.filter(({ impact }) => impacts?.includes(impact) ?? true);
+    return violations.flatMap(({ id, help, nodes }) =>
       nodes.map(({ target, failureSummary }) =>
         `${id}: ${help}: ${target.join(" ")}: ${failureSummary.split("\n").slice(1).join("; ")}`));
   },
@@ -14,13 +16,15 @@ globalThis.inspection = {
     return document.querySelector("meta[name=robots]")?.content ?? "";
   },
 
-  // What goes over the right edge of the window, and what is cut off inside of its box.
+  // What goes over the right edge of the window.
+  width() {
+    const { clientWidth, scrollWidth } = document.documentElement;
+    return scrollWidth > clientWidth ? [`scrolls sideways, to ${scrollWidth} px of ${clientWidth}`] : [];
+  },
+
+  // That, and what is cut off inside of its box.
   layout() {
-    const width = document.documentElement.clientWidth;
-    const found = [];
-    if (document.documentElement.scrollWidth > width) {
-      found.push(`scrolls sideways, to ${document.documentElement.scrollWidth} px of ${width}`);
-    }
+    const found = inspection.width();
     for (const element of document.querySelectorAll("body *")) {
       const style = getComputedStyle(element);
       const hides = (axis) => ["hidden", "clip"].includes(style[`overflow${axis}`]);
@@ -32,6 +36,13 @@ globalThis.inspection = {
       }
     }
     return found;
+  },
+
+  // Icons of the admin are words in a font of pictures, which nobody is to hear.
+  iconsReadOut() {
+    return [...document.querySelectorAll(".material-symbols-outlined:not([aria-hidden=true])")]
+      .filter((icon) => icon.checkVisibility())
+      .map((icon) => `read out: ${name(icon)}`);
   },
 
   unfold() {

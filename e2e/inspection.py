@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Response, ViewportSize
 
+from e2e.admin_pages import AdminPage
 from e2e.demo import PAGE_TOOLS
 from e2e.nu import Checker
 from e2e.page_types import PageType
@@ -26,6 +28,12 @@ BUTTONS = re.compile(r"^\s*- button.*", re.MULTILINE)
 Findings = dict[str, list[str]]
 
 
+@cache
+def scripts() -> str:
+    """Return what is run in a page before it is asked."""
+    return "\n".join(path.read_text() for path in SCRIPTS)
+
+
 @dataclass
 class Inspector:
     """Judges pages, one after the other; `scriptless` is a browser without JavaScript."""
@@ -33,10 +41,6 @@ class Inspector:
     world: World
     scriptless: BrowserContext
     check_html: Checker
-    _scripts: str = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._scripts = "\n".join(path.read_text() for path in SCRIPTS)
 
     def inspect(self, kind: PageType, page: Page) -> Findings:
         """Open a page of this kind in `page`, a new one, and answer each question about it."""
@@ -47,7 +51,7 @@ class Inspector:
         page.wait_for_load_state()
         document = next(answer for answer in reversed(answers) if _is_document_of(page, answer))
         source = document.text()
-        page.evaluate(self._scripts)
+        page.evaluate(scripts())
         found = {
             "answer": _judge_answer(kind, page, document),
             "requests": self._judge_requests(answers),
@@ -78,11 +82,28 @@ class Inspector:
             lambda route: route.fulfill(body=source, content_type="text/html; charset=utf-8"),
         )
         other.goto(document.url)
-        other.evaluate(self._scripts)
+        other.evaluate(scripts())
         found = other.evaluate("inspection.unfold(), inspection.idleButtons()")
         missing = _words(page, but=BUTTONS) - _words(other, but=BUTTONS)
         other.close()
         return [*found, *_listed("missing", missing)]
+
+
+def inspect_admin(kind: AdminPage, page: Page, rows: dict[str, str]) -> Findings:
+    """Open a page of the admin, and answer what is asked of it: less, as its frame is Unfold's."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.set_viewport_size(PHONE)
+    kind.open(page, rows)
+    page.evaluate(scripts())
+    found = {
+        "390 px": page.evaluate("inspection.width()"),
+        "icons": page.evaluate("inspection.iconsReadOut()"),
+        "axe, 390 px, light": page.evaluate("inspection.axe(['serious', 'critical'])"),
+    }
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(DESK)
+    found["axe, 1280 px, dark"] = page.evaluate("inspection.axe(['serious', 'critical'])")
+    return found
 
 
 def _is_document_of(page: Page, answer: Response) -> bool:

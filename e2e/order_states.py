@@ -80,6 +80,12 @@ def _fail_debit(order: Order) -> None:
     orders.extend(order=order, hold_until=later, pay_until=later)
 
 
+def paid(*slugs: str) -> Order:
+    order = _place(*slugs)
+    _pay(order)
+    return order
+
+
 def declined() -> Order:
     order = _place()
     orders.note(order=order, reason=Reason.FAILED_CARD, cause="evt_made_up", at=now())
@@ -144,8 +150,7 @@ def partly_refunded() -> Order:
 
 
 def refunded() -> Order:
-    order = _place()
-    _pay(order)
+    order = paid()
     _give_back(order, order.total_minor, Refund.State.SUCCEEDED, Refund.Why.REQUESTED)
     orders.money_went_back(order=order, is_all=True, cause="evt_made_up", at=now())
     return order
@@ -160,8 +165,7 @@ def free() -> Order:
 
 
 def fulfilled() -> Order:
-    order = _place()
-    _pay(order)
+    order = paid()
     units = {line.pk: line.quantity for line in order.lines.all()[:1]}
     orders.hand_over(order=order, quantities=units, by=1, at=now())
     orders.fulfill(order=order, cause="1", at=now())

@@ -25,12 +25,13 @@ def make() -> None:
     TOTP.activate(user, generate_totp_secret())
     RecoveryCodes.activate(user)
     # As long as tests may take, who has only just signed in is not asked again.
-    print("just now", _signed_in(user, time.time() + DAY), sep="\t")
-    print("a while ago", _signed_in(user, time.time() - DAY), sep="\t")
-    print("by password, a while ago", _signed_in(reader, time.time() - DAY), sep="\t")
+    print("just now", signed_in(user, time.time() + DAY), sep="\t")
+    print("a while ago", signed_in(user, time.time() - DAY), sep="\t")
+    print("by password, a while ago", signed_in(reader, time.time() - DAY), sep="\t")
 
 
-def _signed_in(user: User, at: float) -> str:
+def signed_in(user: User, at: float) -> str:
+    """Return the key of a session in which the user has passed both steps at that time."""
     client = Client()
     client.force_login(user)
     session = client.session

@@ -14,9 +14,8 @@ from e2e.world import World
 
 
 @pytest.fixture(scope="module")
-def inspector(first_demo: Demo, chromium: Browser) -> Iterator[Inspector]:
-    first_demo.run("from e2e import awkward; awkward.make()")
-    world = World(first_demo, lambda: chromium.new_context(base_url=first_demo.shop_url))
+def inspector(awkward_demo: Demo, chromium: Browser) -> Iterator[Inspector]:
+    world = World(awkward_demo, lambda: chromium.new_context(base_url=awkward_demo.shop_url))
     with nu.checker() as check_html:
         yield Inspector(world, chromium.new_context(java_script_enabled=False), check_html)
 
