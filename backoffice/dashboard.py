@@ -55,6 +55,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     at = now()
     sees_money = request.user.has_perm("payments.view_ledgerentry")
     shown = {
+        "title": "Front page",
         "tasks": waiting.tasks(request.user, at),
         "machinery": _machinery() if request.user.has_perm("payments.view_inboxevent") else None,
         "is_test_mode": not settings.STRIPE_LIVE_MODE,

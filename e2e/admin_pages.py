@@ -108,6 +108,10 @@ def _refuse_price(page: Page) -> None:
         page.get_by_role("button", name="Save prices").first.click()
 
 
+def _look_over_nothing(page: Page) -> None:
+    _continue(page, "Look it over")
+
+
 def _erase(page: Page) -> None:
     _field(page, "why").select_option(index=1)
     _ask(page)
@@ -128,6 +132,7 @@ LISTS = {
     "categories": "shop/category/",
     "prices and stock": "shop/variant/",
     "stock movements": "shop/stockmovement/",
+    "imports": "backoffice/importrun/",
     "users": "accounts/user/",
     "changes by staff": "backoffice/auditentry/",
     "erasures": "backoffice/erasure/",
@@ -184,6 +189,10 @@ ADMIN_PAGES = (
     AdminPage("count stock", "shop/variant/count/"),
     AdminPage("change prices", "shop/variant/change_prices/"),
     AdminPage("change prices?", "shop/variant/change_prices/", _change_prices),
+    AdminPage("new import", "backoffice/importrun/new_import/"),
+    AdminPage("new import: refused", "backoffice/importrun/new_import/", _look_over_nothing),
+    AdminPage("import", "backoffice/importrun/{checked}/change/"),
+    AdminPage("import: done", "backoffice/importrun/{imported}/change/"),
     AdminPage("customers", "customers/"),
     AdminPage("customers found", "customers/?q=reader"),
     AdminPage("customer", f"customers/one/?email={READER}"),

@@ -13,7 +13,8 @@ from django.db.models import Model
 
 from accounts.models import User
 from backoffice.audit import acting
-from backoffice.models import AuditEntry
+from backoffice.imports import runs
+from backoffice.models import AuditEntry, ImportRun
 from backoffice.services import write_note
 from e2e import order_states
 from e2e.second_steps import DAY, signed_in
@@ -46,7 +47,11 @@ def make() -> None:
         "category": Category.objects.get(slug="remainders"),
         "user": User.objects.get(email=READER),
         "entry": AuditEntry.objects.latest("pk"),
+        "checked": _import(boss, "checked.csv"),
+        "imported": _import(boss, "imported.csv"),
     }
+    runs.start(run_id=rows["imported"].pk, by=boss.pk)
+    runs.go_on(run_id=rows["imported"].pk, at=now())
     for name, row in rows.items():
         print(name, row.pk, sep="\t")
 
@@ -133,6 +138,19 @@ def _dispute(order: Order, status: Dispute.Status) -> Dispute:
         opened_at=now(),
         closed_at=None if is_open else now(),
     )
+
+
+def _import(boss: User, name: str) -> ImportRun:
+    """Look a file over that has a new product, a change and a row with a problem."""
+    content = (
+        "sku,title,category,variant,price,stock\n"
+        f"{name},A new book of {name},Fiction > New,Paperback,9.90,12\n"
+        "remainder-1,,,,5.55,\n"
+        f"{name}-H,A new book of {name},Fiction > New,Hardcover,dear,a few\n"
+    )
+    run = runs.upload(name=name, content=content.encode(), key=uuid4(), by=boss.pk, at=now())
+    runs.go_on(run_id=run.pk, at=now())
+    return run
 
 
 def _failed_event() -> InboxEvent:

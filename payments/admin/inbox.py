@@ -95,7 +95,7 @@ class AgeFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("event_id", "type", "state", "attempts", "order", "received_at", "why")
+    list_display = ("event_id", "type", "state", "order", "received_at", "why")
     list_filter = ("state", AgeFilter, "source", TypeFilter)
     search_fields = ("event_id", "order__number")
     fields = (
