@@ -31,6 +31,15 @@ def badge(*, colors: dict[str, str], **options: str) -> Callable[[Method], Metho
     return mark
 
 
+def two_lines(**options: str) -> Callable[[Method], Method]:
+    """Show what a column's method returns, two texts, one below the other.
+
+    The options are those of Django's `display`.
+    """
+    mark: Callable[[Method], Method] = display(header=True, **options)
+    return mark
+
+
 class ShowsAmount:
     """A row's amount in its own currency."""
 

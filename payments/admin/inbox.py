@@ -95,7 +95,7 @@ class AgeFilter(admin.SimpleListFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("event_id", "type", "state", "order", "received_at", "why")
+    list_display = ("event", "state", "order", "received_at", "why")
     list_filter = ("state", AgeFilter, "source", TypeFilter)
     search_fields = ("event_id", "order__number")
     fields = (
@@ -116,6 +116,10 @@ class InboxEventAdmin(ReadOnlyAdmin):
         # Payloads are large, and lists do not show them.
         is_list = request.resolver_match and "object_id" not in request.resolver_match.kwargs
         return events.defer("payload") if is_list else events
+
+    @display.two_lines(description="event", ordering="type")
+    def event(self, event: InboxEvent) -> tuple[str, str]:
+        return event.type, event.event_id
 
     @admin.display(description="why it failed")
     def why(self, event: InboxEvent) -> str:

@@ -145,7 +145,7 @@ class Deeds:
 
 @admin.register(Order)
 class OrderAdmin(Deeds, BulkDeeds, OrderExports, ReadOnlyAdmin):
-    list_display = ("number", "state", "money_now", "goods", "total", "email", "age", "flags")
+    list_display = ("known_as", "state", "money_now", "goods", "total", "email", "flags")
     list_filter = (
         "status",
         order_filters.GoodsFilter,
@@ -276,6 +276,10 @@ class OrderAdmin(Deeds, BulkDeeds, OrderExports, ReadOnlyAdmin):
     def _address(self, deed: str, order: Order) -> str:
         return reverse(f"admin:orders_order_{deed}", args=[order.pk])
 
+    @display.two_lines(description="order", ordering="-placed_at")
+    def known_as(self, order: Order) -> tuple[str, str]:
+        return order.number, f"{timesince(order.placed_at, now(), depth=1)} ago"
+
     @display.badge(colors=_COLORS, description="status", ordering="status")
     def state(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
@@ -303,10 +307,6 @@ class OrderAdmin(Deeds, BulkDeeds, OrderExports, ReadOnlyAdmin):
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:
         return format_any(order.total_minor, order.currency)
-
-    @admin.display(description="age", ordering="-placed_at")
-    def age(self, order: Order) -> str:
-        return timesince(order.placed_at, now(), depth=1)
 
     @display.badge(
         colors={"review": "danger", "open": "danger", "lost": "warning"}, description="look"
