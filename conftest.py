@@ -26,9 +26,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from config import embedded_postgres
@@ -96,6 +96,8 @@ os.environ |= {
     "STAFF_EMAIL": "staff@example.com",
 }
 django.setup()
+# Hashing that is slow on purpose would take most of the time of tests that sign in.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Where it is set, pytest-django reads the settings before this file: in a worker of xdist, which
 # inherits the environment, that would be before the worker's own addresses are known.
 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -126,6 +128,40 @@ def django_db_modify_db_settings(
     (generated,) = package.glob("0001_*.py")
     real = Path(django.apps.apps.get_app_config("djstripe").path) / "migrations"
     generated.rename(package / max(path.name for path in real.glob("0*.py")))
+
+
+# Rights and roles: `migrate` made them, and no test that commits changes them.
+_KEPT = {
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_content_type",
+    "django_migrations",
+}
+
+
+def _empty_tables(test: TransactionTestCase) -> None:
+    """Empty the tables in which a test that commits has left rows.
+
+    Django empties all hundred and makes rights and roles anew, which takes longer than most tests.
+    """
+    connection = connections["default"]
+    # That of the cache is no model's.
+    tables = {*connection.introspection.django_table_names(only_existing=True), "cache"} - _KEPT
+    questions = [
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")"  # noqa: S608 - our tables' names
+        for name in tables
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(questions))
+        filled = [name for (name,) in cursor]
+        # Neither foreign keys nor the triggers of what is append-only are asked.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for name in filled:
+            cursor.execute(f'DELETE FROM "{name}"')  # noqa: S608
+
+
+TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

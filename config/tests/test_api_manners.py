@@ -30,9 +30,8 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(row: Row, settings: Settings) -> Ask:
+def ask(row: Row) -> Ask:
     """Return how the endpoint is asked by one who may; what is named is sent otherwise."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     scene = Scene("manager")
     headers = scene.client().headers | {
         "Order-Token": links.sign(scene.order.number),

@@ -8,7 +8,6 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver
-from pytest_django import Settings
 from rest_framework.views import APIView
 
 from api.views import NothingHere
@@ -25,11 +24,6 @@ CELLS = [
     for row in SURFACE
     for caller, status in zip(CALLERS, row.statuses, strict=True)
 ]
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.mark.parametrize(("row", "caller", "status"), CELLS)

@@ -34,7 +34,6 @@ def factor(settings: Settings) -> None:
     """The setting of a real shop, and codes that do not change while a test runs."""
     settings.STAFF_SECOND_FACTOR = True
     settings.MFA_TOTP_PERIOD = 24 * 3600
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
