@@ -22,7 +22,8 @@ from payments.models import InboxEvent, RefundRequest
 from payments.services import inbox
 from shop.models import Product, Variant
 
-pytestmark = pytest.mark.django_db
+# Measuring would double its time, and each line that it runs is a test's of its own too.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 OURS = {"accounts", "shop", "cart", "orders", "payments", "backoffice"}
 _WRITES = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "(?!django_session)')

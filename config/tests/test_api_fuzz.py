@@ -12,7 +12,12 @@ from fuzz.runs import callers, run
 from orders.models import Order
 from shop.tests.factories import CategoryFactory, VariantFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+# Measuring would double its time, and each line that it runs is a test's of its own too.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("empty_queue"),
+    pytest.mark.no_cover,
+]
 LEAST = 500
 # None that an example of the document says: it would be changed by one.
 PASSWORD = "a word that nobody has heard of"

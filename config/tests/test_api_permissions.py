@@ -15,7 +15,8 @@ from config import api_urls
 from config.tests.api_scene import Scene, send
 from config.tests.api_surface import CALLERS, PAGE, SURFACE, Row, page, shape
 
-pytestmark = pytest.mark.django_db
+# Measuring would double its time, and each line that it runs is a test's of its own too.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 _WRITES = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "(?!api_idempotencykey)')
 _REFUSED = {401, 403, 404}
 _STAFF = set(CALLERS[5:])
