@@ -91,8 +91,9 @@ def deliver(event: dict[str, Any], *, client: Client | None = None) -> int:
 
 def hear(events: Iterable[dict[str, Any]], *, but: tuple[str, ...] = ("mirror_event",)) -> None:
     """Deliver the events, and run what they lead to but the jobs named in `but`."""
+    client = Client()
     for event in events:
-        assert deliver(event) == 200
+        assert deliver(event, client=client) == 200
     run_jobs(but=but)
 
 
