@@ -175,7 +175,6 @@ def _said_of_product(lines: Sequence[Line]) -> dict[str, Any]:
     return said
 
 
-@transaction.atomic
 def _write_product(product: Product, said: dict[str, Any], *, at: datetime) -> list[list[str]]:
     """Write what is said of the product; return what changed. Raises _Unfit."""
     is_new = product.pk is None

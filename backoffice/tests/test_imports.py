@@ -26,6 +26,7 @@ from backoffice.tests.imported import (
     rows,
     work,
 )
+from cart.tests.test_races import overlapping
 from payments.tests.processes import run_code
 from payments.tests.snapshots import everything
 from shop import prices, services
@@ -305,6 +306,20 @@ def test_a_job_that_comes_twice_moves_stock_once(boss: User) -> None:
     runs.go_on(run_id=run.pk, at=now())
     ImportRun.objects.update(state=ImportRun.State.IMPORTING)
     runs.go_on(run_id=run.pk, at=now())
+
+    assert Variant.objects.get().on_hand == 13
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_jobs_at_once_move_stock_once(boss: User) -> None:
+    VariantFactory(sku="W", on_hand=8)
+    run = looked_over(boss, [["sku", "stock_change"], ["W", "+5"]])
+    runs.start(run_id=run.pk, by=boss.pk)
+
+    def job() -> None:
+        runs.go_on(run_id=run.pk, at=now())
+
+    overlapping(job, job)
 
     assert Variant.objects.get().on_hand == 13
 
