@@ -41,6 +41,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 # The rest has crash tests of its own, in these files.
 TESTED_IN = (
     "backoffice/tests/test_erasing.py",
+    "backoffice/tests/test_imports.py",
     "payments/tests/test_provision_webhook.py",
     "shop/tests/test_renditions.py",
 )
@@ -48,6 +49,7 @@ ELSEWHERE = {
     "endpoints:after-stripe",
     "endpoints:before-delete",
     "erasing:between-steps",
+    "imports:between-products",
     "renditions:before-row",
 }
 
