@@ -249,7 +249,6 @@ class ImportRun(models.Model):
     )
     by_user_id = models.BigIntegerField(help_text="Who sent it in, or began it; a plain number.")
     uploaded_at = models.DateTimeField("sent in")
-    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-pk"]

@@ -111,6 +111,7 @@ class ImportRunAdmin(ReadOnlyAdmin):
         rows = run.rows.all()
         fit = rows.filter(state__in=[ImportRow.State.FIT, ImportRow.State.DONE])
         left_out = rows.filter(state=ImportRow.State.LEFT_OUT)
+        counts = _counts(rows)
         context = self.admin_site.each_context(request) | {
             "title": f"Import of {run.file_name}",
             "opts": self.opts,
@@ -120,7 +121,8 @@ class ImportRunAdmin(ReadOnlyAdmin):
             "color": _COLORS[run.state],
             "is_running": run.state in ImportRun.RUNNING,
             "done": _done(run),
-            "counts": _counts(rows),
+            "counts": counts,
+            "more_left_out": max(counts["left_out"] - _PROBLEMS_SHOWN, 0),
             "left_out": left_out[:_PROBLEMS_SHOWN],
             "page": Paginator(fit, _ROWS_SHOWN).get_page(request.GET.get("page")),
             "may_decide": run.state == ImportRun.State.CHECKED

@@ -121,7 +121,7 @@ def go_on(*, run_id: int, at: datetime) -> None:
         _queue(run)
         return
     same = ImportRun.objects.filter(pk=run.pk, state=run.state)
-    same.update(state=_NEXT_OF[ImportRun.State(run.state)], finished_at=at)
+    same.update(state=_NEXT_OF[ImportRun.State(run.state)])
 
 
 def forget(*, at: datetime) -> None:

@@ -58,7 +58,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("uploaded_at", models.DateTimeField(verbose_name="sent in")),
-                ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
                 "verbose_name": "import",

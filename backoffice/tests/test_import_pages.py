@@ -178,6 +178,15 @@ def test_the_export_keeps_to_the_list_and_costs_as_much_for_any_number(staff: Cl
     assert exported({"q": "A-1"})[1] == ["A-1"]
 
 
+def test_the_page_tells_how_many_problems_it_leaves_to_the_file(staff: Client, boss: User) -> None:
+    run = looked_over(boss, [["sku", "price"], *([f"N{number}", "dear"] for number in range(203))])
+
+    page = staff.get(page_of(run)).content.decode()
+
+    assert page.count("&#x27;dear&#x27; is not a price") == 200
+    assert "And 3 more, in the file." in page
+
+
 def test_the_page_shows_rows_in_parts_for_the_same_queries(staff: Client, boss: User) -> None:
     def shown(count: int, page: int) -> tuple[int, Any]:
         skus = [VariantFactory(price_minor=1).sku for _ in range(count)]
